@@ -1,0 +1,78 @@
+/* A target: an allocator under test, as a table of functions and what it promises.
+ *
+ * An adapter for another allocator is one such table. Thread safety: the oracle calls from one OS
+ * thread at a time.
+ */
+#ifndef ASHLAR_TARGET_H
+#define ASHLAR_TARGET_H
+
+#include <ashlar/check.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum ashlar_target_flags {
+    ASHLAR_TARGET_ZERO_IS_NULL = 1,         /* malloc(0) gives NULL; else a distinct block */
+    ASHLAR_TARGET_ABORTS_ON_EXHAUSTION = 2, /* absurd sizes are not tried */
+    ASHLAR_TARGET_SETS_ERRNO = 4,           /* ENOMEM / EINVAL on failure */
+    ASHLAR_TARGET_FINDS_MISUSE = 8,  /* double, interior and foreign frees reach its misuse report
+                                        exactly; else  illegal operations are skipped */
+    ASHLAR_TARGET_FINDS_SIZE = 16,   /* a sized free of another class is reported */
+    ASHLAR_TARGET_OWNS_MAPPING = 32, /* destroy gives back everything mapped */
+    ASHLAR_TARGET_PROCESS_WIDE = 64, /* all instances are one: nothing is gone after destroy */
+};
+
+struct ashlar_target_config {
+    uint8_t heap;      /* enum ashlar_trace_heap */
+    uint32_t heap_kib; /* as in struct ashlar_trace */
+    uint32_t threads;  /* logical threads 0..threads-1 */
+    bool exact_trim;   /* free pages stay until trim or a moved clock (no time passes by itself) */
+    ashlar_misuse_handler *on_misuse;
+    void *context;
+};
+
+struct ashlar_target {
+    const char *name;
+    uint32_t flags;   /* enum ashlar_target_flags */
+    size_t alignment; /* promised for malloc: min(this, largest power of two not above the size) */
+    size_t alignment_max; /* largest that aligned_alloc takes; 0: no aligned_alloc */
+    enum ashlar_status (*create)(const struct ashlar_target *target,
+                                 const struct ashlar_target_config *config, void **instance);
+    void (*destroy)(void *instance);
+    void *(*malloc)(void *instance, uint32_t thread, size_t bytes);
+    void *(*calloc)(void *instance, uint32_t thread, size_t count, size_t bytes);
+    void *(*realloc)(void *instance, uint32_t thread, void *block, size_t bytes); /* NULL: none */
+    void *(*aligned_alloc)(void *instance, uint32_t thread, size_t alignment,
+                           size_t bytes); /* NULL: none */
+    void (*free)(void *instance, uint32_t thread, void *block);
+    /* Optional from here on: NULL when the target cannot. */
+    void (*free_sized)(void *instance, uint32_t thread, void *block, size_t bytes);
+    size_t (*usable_size)(void *instance, uint32_t thread, void *block);
+    void (*trim)(void *instance, uint32_t thread);
+    void (*collect)(void *instance, uint32_t thread);
+    void (*thread_exit)(void *instance, uint32_t thread);
+    void (*reset)(void *instance);
+    void (*advance_clock)(void *instance, uint64_t ms);
+    void (*fail_call)(void *instance, uint64_t nth);
+    bool (*flip)(void *instance,
+                 uint64_t bit); /* flips a bit of the metadata; false when there is none */
+    /* A native check; `address` != 0 asks for the O(1) one around it, else the full one. */
+    enum ashlar_verdict (*check)(void *instance, uintptr_t address, ashlar_finding_sink *sink,
+                                 void *context, struct ashlar_check_report *report);
+    struct ashlar_heap *(*heap)(void *instance); /* the core only */
+    void *data;                                  /* the adapter's own */
+};
+
+extern const struct ashlar_target ashlar_target_core;
+extern const struct ashlar_target ashlar_target_libc;
+/* Any shared library with the malloc names, each with `prefix` before it ("" or "je_", ...). NULL
+ * with a message in `error` when it cannot be loaded. End with ashlar_target_unload. */
+struct ashlar_target *ashlar_target_load(const char *path, const char *prefix, char *error,
+                                         size_t error_bytes);
+void ashlar_target_unload(struct ashlar_target *target);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,68 @@
+/* What every layer may use: compiler, bits, assertions. Knows nothing else. */
+#ifndef ASH_BASE_H
+#define ASH_BASE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ASH_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define ASH_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ASH_NOINLINE    __attribute__((noinline))
+#define ASH_INLINE      static inline __attribute__((always_inline))
+#define ASH_COLD        __attribute__((cold, noinline))
+#define ASH_CACHE_LINE  64
+
+static_assert(sizeof(void *) == 8, "the layout is for 64-bit address spaces");
+
+/* Builds. Conditions are constants, so that every branch compiles in every build. */
+#ifdef ASHLAR_DEBUG
+enum { ASH_DEBUG = 1 };
+#else
+enum { ASH_DEBUG = 0 };
+#endif
+
+/* The planted bug compiled into this build, 0 for none: see src/base/plant.h. */
+#ifndef ASHLAR_PLANT
+#define ASHLAR_PLANT 0
+#endif
+#define ASH_PLANTED(number) (ASHLAR_PLANT == (number))
+
+/* Ends the process with one line on standard error. For broken internal assumptions only. */
+_Noreturn void ash_panic(const char *file, int line, const char *fact);
+
+/* ASH_ASSERT: what a function relies on; checked in debug builds. */
+#define ASH_ASSERT(fact)                                                                           \
+    do {                                                                                           \
+        if (ASH_DEBUG && ASH_UNLIKELY(!(fact))) ash_panic(__FILE__, __LINE__, #fact);              \
+    } while (0)
+
+/* Index of the lowest set bit; `word` is not 0. */
+ASH_INLINE unsigned ash_lowest_bit(uint64_t word) {
+    return (unsigned)__builtin_ctzll(word);
+}
+/* Index of the highest set bit; `word` is not 0. */
+ASH_INLINE unsigned ash_highest_bit(uint64_t word) {
+    return 63U - (unsigned)__builtin_clzll(word);
+}
+ASH_INLINE unsigned ash_count_bits(uint64_t word) {
+    return (unsigned)__builtin_popcountll(word);
+}
+/* The `count` lowest bits set; count is 0..64. */
+ASH_INLINE uint64_t ash_low_bits(unsigned count) {
+    return count >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << count) - 1;
+}
+ASH_INLINE bool ash_is_power_of_two(uint64_t value) {
+    return value != 0 && (value & (value - 1)) == 0;
+}
+/* `unit` is a power of two; wraps for values within `unit` of the maximum, so callers bound the
+ * value first. */
+ASH_INLINE uint64_t ash_round_up(uint64_t value, uint64_t unit) {
+    return (value + unit - 1) & ~(unit - 1);
+}
+ASH_INLINE uint64_t ash_round_down(uint64_t value, uint64_t unit) {
+    return value & ~(unit - 1);
+}
+
+#endif

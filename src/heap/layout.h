@@ -1,0 +1,325 @@
+/* The layout of a heap in memory: what the core writes, and what the checker reads from inside or
+ * outside.
+ *
+ * Addresses in metadata are addresses of the heap's own address space. Changing anything here
+ * changes ASH_LAYOUT_VERSION.
+ *
+ *   metadata   guard | heap (root first), thread heaps | guard | page descriptors | guard | dirty
+ * bits | guard | bitmaps | guard region     page 0 | page 1 | ... up to the frontier: committed ...
+ * beyond it: reserved, no access
+ *
+ * Glossary: `page` is 64 KiB of the region; a page number counts from the region's base; a link is
+ * a page number + 1, so that 0 is "none"; a window is 64 blocks of a slab; `th` is a thread heap.
+ */
+#ifndef ASH_LAYOUT_H
+#define ASH_LAYOUT_H
+
+#include "base/base.h"
+
+#include <ashlar/heap.h>
+#include <ashlar/os.h>
+#include <stdatomic.h>
+
+enum {
+    ASH_LAYOUT_VERSION = 1,
+    ASH_PAGE_SHIFT = 16,
+    ASH_PAGE_BYTES = 1 << ASH_PAGE_SHIFT,
+    ASH_WINDOW_BLOCKS = 64,
+    ASH_WINDOWS_MAX = 64, /* of a slab: 4,096 blocks */
+    ASH_INLINE_WORDS = 6, /* free words that fit the descriptor */
+    ASH_CLASS_COUNT = 44,
+    ASH_SLAB_PAGES_MAX = 16,
+    ASH_CLASS_BYTES_MAX = 65536, /* larger blocks are spans */
+    ASH_SMALL_BYTES_MAX = 1024,  /* up to here the class comes from a table */
+    ASH_BLOCK_ALIGN = 16,
+    ASH_RUN_BINS = 192, /* free runs by size: exact up to 8 pages, then 8 per doubling */
+    ASH_RUN_BIN_WORDS = ASH_RUN_BINS / 64,
+    /* One page's bitmaps: free words, then remote words. The stride is no power of two, so that the
+     * same word of many slabs falls into many cache sets. */
+    ASH_BITMAP_REMOTE_BYTES = 512,
+    ASH_BITMAP_STRIDE = 1088,
+};
+#define ASH_ROOT_MAGIC UINT64_C(0x00726c5348736141) /* "AasHSlr\0" in memory: unlikely by chance   \
+                                                     */
+#define ASH_REGION_BYTES_MAX (UINT64_C(1) << 40)
+#define ASH_ALIGNMENT_MAX    ((size_t)1 << 30)
+
+enum ash_page_kind {
+    ASH_PAGE_NONE =
+        0, /* interior of a span or free run, or beyond the frontier: the descriptor says nothing */
+    ASH_PAGE_FREE,      /* first and last page of a free run */
+    ASH_PAGE_SLAB,      /* first page of a slab */
+    ASH_PAGE_SLAB_BODY, /* further page of a slab; repeats what free reads */
+    ASH_PAGE_SPAN,      /* first page of a span */
+    ASH_PAGE_KIND_COUNT
+};
+
+/* Where a slab is, seen from its thread heap. */
+enum ash_slab_place {
+    ASH_SLAB_FULL = 0, /* no free block known: in no list; found by its page only */
+    ASH_SLAB_QUEUED,   /* in its bin's queue: has free blocks */
+    ASH_SLAB_CURRENT,  /* its bin allocates from it */
+};
+
+struct ash_thread_heap;
+
+/* Page descriptor, 128 bytes: line 0 is read by every free of any thread and written on slow paths
+ * only; line 1 belongs to the owner. */
+struct ash_page {
+    /* line 0 */
+    uint64_t reciprocal; /* slab: ceil(2^64 / block bytes) */
+    uint64_t *words;     /* slab: its free words, 1 = free; inline below or in the bitmaps */
+    _Atomic(struct ash_thread_heap *) owner; /* slab: who allocates from it; else NULL */
+    uint64_t full_tail;    /* slab: the last window's word when all its blocks are free */
+    struct ash_page *head; /* slab: descriptor of its first page; span, free run: likewise */
+    _Atomic uint64_t remote_summary; /* slab head: bit w set when remote word w may hold bits */
+    uint32_t page_offset_bytes;      /* slab: distance of this page from the slab's start */
+    uint16_t block_count;            /* slab */
+    uint8_t kind;                    /* enum ash_page_kind */
+    uint8_t class_index;             /* slab */
+    _Atomic uint32_t
+        pending_next; /* slab head: link to the next slab on its owner's pending stack */
+    union {
+        uint32_t pages; /* span head, free run (first and last page): length of the run */
+        struct {        /* slab head (pages: of every page of the slab) */
+            uint8_t slab_pages;
+            uint8_t opened_windows; /* windows [0, opened) have been allocated from */
+            uint8_t place;          /* enum ash_slab_place */
+            uint8_t spare;
+        };
+    };
+    /* line 1 */
+    union {
+        struct {              /* slab head */
+            uint64_t summary; /* bit w set when free word w is not 0; the current window's may be
+                                 stale */
+            uint32_t next, previous; /* links within the bin's queue */
+            uint64_t inline_words[ASH_INLINE_WORDS];
+        };
+        struct { /* span head */
+            uint64_t requested_bytes;
+            uint64_t alignment; /* asked for; 0 for none */
+            uint8_t moved; /* its pages came here by a move: the mapping must be normalised when it
+                              is freed */
+        } span;
+        struct {                             /* free run, first page */
+            uint32_t bin_next, bin_previous; /* links within its bin */
+            uint32_t dirty_next,
+                dirty_previous;   /* links within the list of dirty runs, oldest first */
+            uint64_t freed_ms;    /* when the oldest dirty page in it was freed */
+            uint32_t dirty_pages; /* of it; 0: not in the dirty list */
+        } run;
+    };
+};
+static_assert(sizeof(struct ash_page) == 128, "two cache lines");
+static_assert(offsetof(struct ash_page, summary) == ASH_CACHE_LINE, "line 1 is the owner's");
+static_assert(offsetof(struct ash_page, inline_words) + ASH_INLINE_WORDS * 8 == 128,
+              "words end the line");
+
+/* A size class. */
+struct ash_class {
+    uint64_t reciprocal;
+    uint32_t block_bytes;
+    uint16_t block_count; /* of a slab of slab_pages */
+    uint8_t slab_pages;   /* preferred; a heap short of pages makes smaller slabs */
+    uint8_t spare;
+};
+static_assert(sizeof(struct ash_class) == 16, "exported");
+extern const struct ash_class ash_classes[ASH_CLASS_COUNT];
+
+/* What a thread heap allocates one class from: the current window of the current slab. Line 0 of
+ * two halves: malloc touches the first 32 bytes only.
+ *
+ * `candidates` is a hint: a subset of the current window's free bits, those not yet tried in this
+ * sweep. The truth about a block stays its one bit in *word; malloc takes the candidate first and
+ * then clears the bit, so the subset relation holds at every instruction. */
+struct ash_bin {
+    uint64_t candidates;
+    uint64_t *word;  /* of the current window; never NULL (&ash_no_word when there is none) */
+    uint64_t window; /* address of the current window's first block */
+    uint32_t block_bytes;
+    uint32_t slab;                   /* link to the current slab */
+    uint32_t queue_head, queue_tail; /* links: slabs that got blocks back, first in first out */
+    uint32_t slabs;                  /* how many slabs of this class the th owns */
+    uint8_t window_index;            /* of the current slab */
+    uint8_t class_index;
+    uint16_t spare;
+    int32_t debt; /* how many blocks the recent sweeps yielded less than they should */
+    uint32_t spare2;
+    uint64_t spare3;
+};
+static_assert(sizeof(struct ash_bin) == ASH_CACHE_LINE, "one bin, one line");
+
+enum ash_thread_state { ASH_THREAD_UNUSED = 0, ASH_THREAD_ACTIVE, ASH_THREAD_POOLED };
+
+/* Which slow path is under way; 0 for none. A reader outside that sees another value knows that
+ * what that path changes may be half done. */
+enum ash_transition {
+    ASH_QUIET = 0,
+    ASH_REFILL,      /* a bin changes its window or slab */
+    ASH_COLLECT,     /* remote words are being merged */
+    ASH_FREE_WINDOW, /* a free changes a summary, a queue, or gives a slab back */
+    ASH_RUNS,        /* pages change hands (heap) */
+    ASH_POOL,        /* thread heaps are acquired or released (heap) */
+    ASH_RESET,
+};
+
+struct ash_heap;
+
+struct ash_thread_heap {
+    /* line 0: what every operation reads */
+    uint64_t region_base;
+    uint64_t page_limit; /* pages known to be committed; may lag behind the heap's */
+    struct ash_page *pages;
+    struct ash_heap *heap;
+    uint32_t id;            /* 1-based */
+    uint32_t pool_next;     /* id of the next pooled thread heap */
+    _Atomic uint32_t state; /* enum ash_thread_state */
+    _Atomic uint32_t transition;
+    uint64_t spare[2];
+    /* line 1: what others write */
+    _Alignas(ASH_CACHE_LINE) _Atomic uint32_t pending; /* link: stack of slabs with remote frees */
+    /* further lines: one per class */
+    _Alignas(ASH_CACHE_LINE) struct ash_bin bins[ASH_CLASS_COUNT];
+};
+static_assert(offsetof(struct ash_thread_heap, pending) == ASH_CACHE_LINE, "line 1");
+static_assert(offsetof(struct ash_thread_heap, bins) == 2 * ASH_CACHE_LINE, "bins start a line");
+
+/* Exact at every moment at which no transition of the heap is under way. Pages. */
+struct ash_counts {
+    uint64_t committed;
+    uint64_t slab, span, free; /* sum: committed */
+    uint64_t dirty_free;       /* of free: not given back to the system */
+    uint64_t free_runs;
+    uint64_t slabs, spans;
+    uint64_t purged_total; /* pages given back since creation */
+    uint64_t moved_spans;  /* live spans whose pages were moved */
+};
+
+enum ash_root_flags {
+    ASH_ROOT_RESERVED =
+        1, /* the heap reserved its address space; else it lives in the caller's memory */
+    ASH_ROOT_PURGES = 2, /* clean pages read as zero */
+};
+
+/* The exported root: the first bytes of the heap object. From `magic` to `classes` constant after
+ * creation and covered by the checksum (with checksum itself taken as 0). */
+struct ash_root {
+    uint64_t magic;
+    uint32_t layout_version;
+    uint32_t root_bytes; /* of struct ash_root */
+    uint64_t checksum;   /* FNV-1a, 64 bits */
+    uint64_t self;       /* address of this root: tells a root from a copy of one */
+    uint64_t region_base;
+    uint64_t region_pages; /* reserved */
+    uint64_t pages;        /* address of page descriptor 0 */
+    uint64_t bitmaps;      /* address of page 0's bitmaps */
+    uint64_t
+        dirty; /* address of the dirty bits: bit set when the page may hold anything but zeros */
+    uint64_t thread_heaps; /* address of thread heap 1 */
+    uint64_t metadata;     /* address and size of the whole metadata mapping */
+    uint64_t metadata_bytes;
+    uint32_t page_bytes; /* 65,536 */
+    uint32_t descriptor_bytes;
+    uint32_t bitmap_stride;
+    uint32_t bitmap_remote_bytes; /* offset of the remote words within a page's bitmaps */
+    uint32_t thread_heap_stride;
+    uint32_t thread_heap_capacity;
+    uint32_t heap_bytes; /* of struct ash_heap */
+    uint32_t os_page_bytes;
+    uint32_t flags; /* enum ash_root_flags */
+    uint32_t class_count;
+    /* offsets of fields, for readers built without this header */
+    uint16_t at_page_words, at_page_owner, at_page_remote_summary, at_page_kind, at_page_class,
+        at_page_run_pages;
+    uint16_t at_page_summary, at_thread_pending, at_thread_bins, at_thread_transition,
+        at_heap_counts, at_spare;
+    struct ash_class classes[ASH_CLASS_COUNT];
+    /* not constant */
+    _Atomic uint32_t
+        transition;             /* enum ash_transition, of the heap: set while pages change hands */
+    uint32_t thread_heap_count; /* thread heaps ever made: ids 1..count */
+    uint32_t pool_head;         /* id of the first pooled thread heap */
+    uint32_t acquired;          /* thread heaps acquired now */
+    _Atomic uint64_t committed_pages; /* the frontier; = counts.committed outside transitions */
+    struct ash_counts counts;
+};
+static_assert(offsetof(struct ash_root, transition) % 8 == 0,
+              "the constant part has no padding at its end");
+
+struct ash_run_bins {
+    uint64_t used[ASH_RUN_BIN_WORDS]; /* bit set when the bin has a run */
+    uint32_t heads[ASH_RUN_BINS];     /* links to first pages */
+    uint32_t dirty_head, dirty_tail;  /* free runs with dirty pages, oldest first */
+};
+
+struct ash_lock {
+    _Atomic uint32_t state; /* 0 free, 1 taken, 2 taken with waiters */
+};
+
+struct ash_heap {
+    struct ash_root root;
+    _Alignas(ASH_CACHE_LINE) struct ash_lock
+        lock;          /* guards all below, and the counts; see heap.c on lock order */
+    uint32_t decay_ms; /* UINT32_MAX: never */
+    uint64_t next_purge_ms;
+    struct ash_run_bins runs;
+    struct ashlar_os os;
+    ashlar_misuse_handler *on_misuse;
+    void *misuse_context;
+    uint64_t mapping_bytes, region_mapping; /* reserved heaps: what destroy releases */
+};
+
+/* What a bin without a slab points at: never any free block. Read-only in effect. */
+extern uint64_t ash_no_word;
+
+ASH_INLINE struct ash_heap *ash_heap_of(struct ashlar_heap *heap) {
+    return (struct ash_heap *)(void *)heap;
+}
+ASH_INLINE struct ash_thread_heap *ash_th_of(struct ashlar_thread_heap *th) {
+    return (struct ash_thread_heap *)(void *)th;
+}
+
+/* Addresses of things, from numbers. No checks: callers prove the numbers. */
+ASH_INLINE struct ash_page *ash_page_at(const struct ash_heap *heap, uint64_t page) {
+    return (struct ash_page *)heap->root.pages + page;
+}
+ASH_INLINE uint64_t ash_page_number(const struct ash_heap *heap, const struct ash_page *page) {
+    return (uint64_t)(page - (const struct ash_page *)heap->root.pages);
+}
+ASH_INLINE uint64_t ash_page_address(const struct ash_heap *heap, uint64_t page) {
+    return heap->root.region_base + (page << ASH_PAGE_SHIFT);
+}
+ASH_INLINE uint64_t *ash_bitmap_words(const struct ash_heap *heap, uint64_t page) {
+    return (uint64_t *)(heap->root.bitmaps + page * ASH_BITMAP_STRIDE);
+}
+ASH_INLINE _Atomic uint64_t *ash_remote_words(const struct ash_heap *heap, uint64_t page) {
+    return (_Atomic uint64_t *)(heap->root.bitmaps + page * ASH_BITMAP_STRIDE +
+                                ASH_BITMAP_REMOTE_BYTES);
+}
+ASH_INLINE uint64_t *ash_dirty_words(const struct ash_heap *heap) {
+    return (uint64_t *)heap->root.dirty;
+}
+ASH_INLINE struct ash_thread_heap *ash_thread_heap_at(const struct ash_heap *heap, uint32_t id) {
+    return (struct ash_thread_heap *)(heap->root.thread_heaps +
+                                      (uint64_t)(id - 1) * heap->root.thread_heap_stride);
+}
+
+/* Windows of a slab with so many blocks; the last one may be partial. */
+ASH_INLINE unsigned ash_window_count(unsigned block_count) {
+    return (block_count + ASH_WINDOW_BLOCKS - 1) / ASH_WINDOW_BLOCKS;
+}
+/* The word of window `window` when all of its blocks are free. */
+ASH_INLINE uint64_t ash_full_word(unsigned block_count, unsigned window) {
+    unsigned left = block_count - window * ASH_WINDOW_BLOCKS;
+    return ash_low_bits(left);
+}
+/* Index of the block that starts at or before `offset_bytes`; *starts tells whether it starts
+ * there. */
+ASH_INLINE uint64_t ash_block_index(uint64_t offset_bytes, uint64_t reciprocal, bool *starts) {
+    unsigned __int128 product = (unsigned __int128)offset_bytes * reciprocal;
+    *starts = (uint64_t)product < reciprocal;
+    return (uint64_t)(product >> 64);
+}
+
+#endif
