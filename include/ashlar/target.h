@@ -30,6 +30,8 @@ struct ashlar_target_config {
     bool exact_trim;   /* free pages stay until trim or a moved clock (no time passes by itself) */
     ashlar_misuse_handler *on_misuse;
     void *context;
+    size_t *left_mapped; /* OWNS_MAPPING: destroy stores here how many bytes stayed mapped; may be
+                            NULL */
 };
 
 struct ashlar_target {
@@ -47,7 +49,9 @@ struct ashlar_target {
                            size_t bytes); /* NULL: none */
     void (*free)(void *instance, uint32_t thread, void *block);
     /* Optional from here on: NULL when the target cannot. */
-    void (*free_sized)(void *instance, uint32_t thread, void *block, size_t bytes);
+    /* `alignment` is what aligned_alloc was asked for, 0 for other blocks. */
+    void (*free_sized)(void *instance, uint32_t thread, void *block, size_t alignment,
+                       size_t bytes);
     size_t (*usable_size)(void *instance, uint32_t thread, void *block);
     void (*trim)(void *instance, uint32_t thread);
     void (*collect)(void *instance, uint32_t thread);
@@ -60,6 +64,8 @@ struct ashlar_target {
     /* A native check; `address` != 0 asks for the O(1) one around it, else the full one. */
     enum ashlar_verdict (*check)(void *instance, uintptr_t address, ashlar_finding_sink *sink,
                                  void *context, struct ashlar_check_report *report);
+    /* Every block lies in [*start, *end). */
+    void (*region)(void *instance, uintptr_t *start, uintptr_t *end);
     struct ashlar_heap *(*heap)(void *instance); /* the core only */
     void *data;                                  /* the adapter's own */
 };

@@ -227,6 +227,13 @@ uint64_t ashlar_replay_slot_address(const struct ashlar_replay_result *result, u
 bool ashlar_same_finding(const struct ashlar_trace *a, const struct ashlar_replay_result *ra,
                          const struct ashlar_trace *b, const struct ashlar_replay_result *rb);
 
+/* The first operation after which something is wrong, by re-replaying ever shorter prefixes with a
+ * full check at their end: log2(count) replays. False: nothing is wrong. *finding is what is seen
+ * right after that operation, its op_index. `options->until`, `verify_every` and `keep` are
+ * ignored. */
+bool ashlar_bisect(const struct ashlar_trace *trace, const struct ashlar_replay_options *options,
+                   struct ashlar_replay_finding *finding);
+
 /* Whether a candidate still shows what is being minimised. */
 typedef bool ashlar_trace_predicate(void *context, const struct ashlar_trace *candidate);
 /* Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input",
