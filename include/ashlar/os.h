@@ -55,6 +55,7 @@ struct ashlar_os_fault {
     uint32_t fail_kinds; /* only these kinds count and fail: bits 1 << enum ashlar_os_call */
     uint64_t failed;     /* calls failed so far */
     uint64_t clock_ms;   /* added to the time that the heap sees */
+    bool frozen_clock;   /* no time passes but by clock_ms: runs are deterministic */
     size_t mapped_bytes; /* reserved and not yet released */
 };
 void ashlar_os_fault_init(struct ashlar_os_fault *fault, const struct ashlar_os *below);

@@ -15,6 +15,7 @@
 #define ASH_LAYOUT_H
 
 #include "base/base.h"
+#include "os/lock.h"
 
 #include <ashlar/heap.h>
 #include <ashlar/os.h>
@@ -39,8 +40,8 @@ enum {
     ASH_BITMAP_REMOTE_BYTES = 512,
     ASH_BITMAP_STRIDE = 1088,
 };
-#define ASH_ROOT_MAGIC UINT64_C(0x00726c5348736141) /* "AasHSlr\0" in memory: unlikely by chance   \
-                                                     */
+/* "AasHSlr\0" in memory: unlikely by chance */
+#define ASH_ROOT_MAGIC       UINT64_C(0x00726c5348736141)
 #define ASH_REGION_BYTES_MAX (UINT64_C(1) << 40)
 #define ASH_ALIGNMENT_MAX    ((size_t)1 << 30)
 
@@ -135,7 +136,7 @@ extern const struct ash_class ash_classes[ASH_CLASS_COUNT];
  * then clears the bit, so the subset relation holds at every instruction. */
 struct ash_bin {
     uint64_t candidates;
-    uint64_t *word;  /* of the current window; never NULL (&ash_no_word when there is none) */
+    uint64_t *word;  /* of the current window; of the heap's no_word when there is no slab */
     uint64_t window; /* address of the current window's first block */
     uint32_t block_bytes;
     uint32_t slab;                   /* link to the current slab */
@@ -160,7 +161,7 @@ enum ash_transition {
     ASH_COLLECT,     /* remote words are being merged */
     ASH_FREE_WINDOW, /* a free changes a summary, a queue, or gives a slab back */
     ASH_RUNS,        /* pages change hands (heap) */
-    ASH_POOL,        /* thread heaps are acquired or released (heap) */
+    ASH_POOL,        /* the thread heap is acquired or released */
     ASH_RESET,
 };
 
@@ -176,12 +177,19 @@ struct ash_thread_heap {
     uint32_t pool_next;     /* id of the next pooled thread heap */
     _Atomic uint32_t state; /* enum ash_thread_state */
     _Atomic uint32_t transition;
-    uint64_t spare[2];
+    uint64_t refills; /* slow paths taken by malloc, for pacing */
+    uint64_t spare;
     /* line 1: what others write */
     _Alignas(ASH_CACHE_LINE) _Atomic uint32_t pending; /* link: stack of slabs with remote frees */
     /* further lines: one per class */
     _Alignas(ASH_CACHE_LINE) struct ash_bin bins[ASH_CLASS_COUNT];
 };
+/* No multiple of the OS page, so that the same bin of many thread heaps falls into many cache sets.
+ */
+enum { ASH_THREAD_HEAP_STRIDE = 3136 };
+static_assert(sizeof(struct ash_thread_heap) <= ASH_THREAD_HEAP_STRIDE &&
+                  ASH_THREAD_HEAP_STRIDE % ASH_CACHE_LINE == 0,
+              "a thread heap fits its stride, and shares no cache line");
 static_assert(offsetof(struct ash_thread_heap, pending) == ASH_CACHE_LINE, "line 1");
 static_assert(offsetof(struct ash_thread_heap, bins) == 2 * ASH_CACHE_LINE, "bins start a line");
 
@@ -219,6 +227,7 @@ struct ash_root {
     uint64_t thread_heaps; /* address of thread heap 1 */
     uint64_t metadata;     /* address and size of the whole metadata mapping */
     uint64_t metadata_bytes;
+    uint64_t no_word;    /* address of the heap's no_word */
     uint32_t page_bytes; /* 65,536 */
     uint32_t descriptor_bytes;
     uint32_t bitmap_stride;
@@ -253,25 +262,22 @@ struct ash_run_bins {
     uint32_t dirty_head, dirty_tail;  /* free runs with dirty pages, oldest first */
 };
 
-struct ash_lock {
-    _Atomic uint32_t state; /* 0 free, 1 taken, 2 taken with waiters */
-};
-
 struct ash_heap {
     struct ash_root root;
-    _Alignas(ASH_CACHE_LINE) struct ash_lock
-        lock;          /* guards all below, and the counts; see heap.c on lock order */
-    uint32_t decay_ms; /* UINT32_MAX: never */
-    uint64_t next_purge_ms;
+    /* Lock order: pool_lock, then lock. */
+    _Alignas(ASH_CACHE_LINE) struct ash_lock pool_lock; /* thread heaps: count, pool, state */
+    struct ash_lock lock; /* pages: runs, dirty bits, frontier, counts */
+    uint32_t decay_ms;    /* UINT32_MAX: never */
+    uint32_t spare;
+    uint64_t next_purge_ms; /* no dirty run is due before */
     struct ash_run_bins runs;
-    struct ashlar_os os;
+    struct ashlar_os os; /* as the creator gave it; not called by heaps in the caller's memory */
     ashlar_misuse_handler *on_misuse;
     void *misuse_context;
-    uint64_t mapping_bytes, region_mapping; /* reserved heaps: what destroy releases */
+    uint64_t no_word;                /* the word of every bin without a slab: 0, never written */
+    uint64_t thread_heaps_committed; /* bytes of the thread heaps' table that can be used */
+    uint64_t metadata_committed;     /* bytes, for statistics */
 };
-
-/* What a bin without a slab points at: never any free block. Read-only in effect. */
-extern uint64_t ash_no_word;
 
 ASH_INLINE struct ash_heap *ash_heap_of(struct ashlar_heap *heap) {
     return (struct ash_heap *)(void *)heap;

@@ -1,0 +1,181 @@
+/* Bins: how a thread heap walks through the windows of its slabs.
+ *
+ * 1. Purpose. The fast path takes the lowest candidate of the current window. When none is left,
+ * this file finds the next window, so that the average refill yields many blocks and little memory
+ * is touched that was not touched before.
+ * 2. Sweeping. The windows of a slab are visited in ascending order and then again from the start,
+ * so that free bits gather in a window until its turn comes; always taking the lowest free bit
+ * would find one at a time. A window that is at least a quarter free when its candidates run out is
+ * used again at once.
+ * 3. Opened windows. A new slab's windows are opened one after the other; those not yet opened have
+ * never been touched.
+ * 4. Debt. A refill that yields less than an eighth of a window adds what is missing to the bin's
+ * debt, one that yields more pays it off. At the end of a sweep a bin whose debt has reached a
+ * window per slab buys a new window, or a new slab; a bin with less goes to the next slab in its
+ * queue or sweeps again. So memory grows by at most about an eighth over what is live, and only
+ * while refills are poor.
+ * 5. Failure. When no page can be had, whatever free block there is serves, however poor. */
+#include "heap/bins.h"
+
+#include "heap/remote.h"
+#include "heap/runs.h"
+
+enum {
+    YIELD_SHARE = 8,   /* a refill should yield at least this part of a window */
+    STAY_SHARE = 4,    /* a window this free is used again */
+    TICK_REFILLS = 16, /* refills between looks at the clock */
+};
+
+void ash_bin_init(struct ash_bin *bin, struct ash_heap *heap, unsigned class_index) {
+    *bin = (struct ash_bin){.word = &heap->no_word,
+                            .block_bytes = ash_classes[class_index].block_bytes,
+                            .class_index = (uint8_t)class_index};
+}
+
+static unsigned window_blocks(const struct ash_page *head) {
+    return head->block_count < ASH_WINDOW_BLOCKS ? head->block_count : ASH_WINDOW_BLOCKS;
+}
+
+static void bin_open(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head,
+                     unsigned window) {
+    uint64_t start = ash_page_address(heap, ash_page_number(heap, head));
+    bin->candidates = 0; /* no moment with candidates of one window over the word of another */
+    atomic_signal_fence(memory_order_seq_cst);
+    bin->word = &head->words[window];
+    bin->window = start + (uint64_t)window * ASH_WINDOW_BLOCKS * bin->block_bytes;
+    bin->window_index = (uint8_t)window;
+    atomic_signal_fence(memory_order_seq_cst);
+    bin->candidates = ash_word_get(bin->word);
+}
+
+/* Opens a window that was used before, and books its yield. */
+static void bin_sweep_to(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head,
+                         unsigned window) {
+    bin_open(bin, heap, head, window);
+    int32_t goal = (int32_t)(window_blocks(head) / YIELD_SHARE);
+    if (goal == 0) goal = 1;
+    bin->debt += goal - (int32_t)ash_count_bits(bin->candidates);
+    if (bin->debt < 0) bin->debt = 0;
+}
+
+/* Opens the next window that was never used; false when there is none. */
+static bool bin_open_new(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head) {
+    if (head->opened_windows >= ash_window_count(head->block_count)) return false;
+    bin->debt = 0;
+    bin_open(bin, heap, head, head->opened_windows++);
+    return true;
+}
+
+/* The current slab becomes a queued or a full one. */
+static void bin_leave(struct ash_bin *bin, struct ash_heap *heap) {
+    struct ash_page *head = ash_slab_linked(heap, bin->slab);
+    if (head == NULL) return;
+    if (ash_word_get(bin->word) == 0) head->summary &= ~((uint64_t)1 << bin->window_index);
+    bin->candidates = 0;
+    bin->word = &heap->no_word;
+    bin->window = 0;
+    bin->window_index = 0;
+    bin->slab = 0;
+    if (head->summary != 0)
+        ash_queue_push(bin, heap, head);
+    else
+        head->place = ASH_SLAB_FULL;
+}
+
+/* A slab with free blocks, in no list, becomes the current one. */
+static void bin_enter(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head) {
+    bin_leave(bin, heap);
+    bin->slab = ash_slab_link(heap, head);
+    head->place = ASH_SLAB_CURRENT;
+    uint64_t opened = head->summary & ash_low_bits(head->opened_windows);
+    if (opened != 0)
+        bin_sweep_to(bin, heap, head, ash_lowest_bit(opened));
+    else
+        bin_open_new(bin, heap, head);
+}
+
+static bool bin_enter_queued(struct ash_bin *bin, struct ash_heap *heap) {
+    struct ash_page *head = ash_slab_linked(heap, bin->queue_head);
+    if (head == NULL) return false;
+    ash_queue_remove(bin, heap, head);
+    bin_enter(bin, heap, head);
+    return true;
+}
+
+static bool bin_enter_new(struct ash_thread_heap *th, struct ash_bin *bin) {
+    struct ash_page *head = ash_slab_create(th, bin->class_index);
+    if (head == NULL) return false;
+    bin->debt = 0;
+    bin_enter(bin, th->heap, head);
+    return true;
+}
+
+/* Starts over in the current slab. */
+static bool bin_sweep_again(struct ash_bin *bin, struct ash_heap *heap) {
+    struct ash_page *head = ash_slab_linked(heap, bin->slab);
+    uint64_t opened = head == NULL ? 0 : head->summary & ash_low_bits(head->opened_windows);
+    if (opened == 0) return false;
+    bin_sweep_to(bin, heap, head, ash_lowest_bit(opened));
+    return true;
+}
+
+/* The sweep over the current slab has ended, or there is none. */
+static bool bin_next_sweep(struct ash_thread_heap *th, struct ash_bin *bin) {
+    struct ash_heap *heap = th->heap;
+    struct ash_page *head = ash_slab_linked(heap, bin->slab);
+    bool poor = head != NULL && bin->debt >= (int32_t)(bin->slabs * window_blocks(head));
+    if (!poor && (bin_enter_queued(bin, heap) || bin_sweep_again(bin, heap))) return true;
+    if (head != NULL && bin_open_new(bin, heap, head)) return true;
+    if (bin_enter_new(th, bin)) return true;
+    ash_bins_drop_empty(th);
+    return bin_enter_new(th, bin) || bin_enter_queued(bin, heap) || bin_sweep_again(bin, heap);
+}
+
+/* The next window of this sweep; false when it has ended. */
+static bool bin_sweep_on(struct ash_bin *bin, struct ash_heap *heap) {
+    struct ash_page *head = ash_slab_linked(heap, bin->slab);
+    if (head == NULL) return false;
+    uint64_t left = ash_word_get(bin->word);
+    if (ash_count_bits(left) * STAY_SHARE >= window_blocks(head)) {
+        bin->candidates = left;
+        return true;
+    }
+    if (left == 0) head->summary &= ~((uint64_t)1 << bin->window_index);
+    uint64_t later =
+        head->summary & ash_low_bits(head->opened_windows) & ~ash_low_bits(bin->window_index + 1U);
+    if (later == 0) return false;
+    bin_sweep_to(bin, heap, head, ash_lowest_bit(later));
+    return true;
+}
+
+/* Has the system take back what is due, now and then. */
+static void tick(struct ash_thread_heap *th) {
+    if (++th->refills % TICK_REFILLS != 0 || !ash_runs_due(th->heap)) return;
+    ash_lock_take(&th->heap->lock);
+    ash_runs_begin(th->heap);
+    ash_runs_tick(th->heap);
+    ash_runs_end(th->heap);
+    ash_lock_give(&th->heap->lock);
+}
+
+bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin) {
+    uint32_t before = ash_transition_begin(th, ASH_REFILL);
+    tick(th);
+    ash_collect_pending(th);
+    bool done = bin_sweep_on(bin, th->heap) || bin_next_sweep(th, bin);
+    ash_transition_end(th, before);
+    return done;
+}
+
+void ash_bin_drop_empty(struct ash_thread_heap *th, struct ash_bin *bin) {
+    struct ash_page *head = ash_slab_linked(th->heap, bin->slab);
+    if (head == NULL || !ash_slab_all_free(head)) return;
+    bin_leave(bin, th->heap);
+    ash_queue_remove(bin, th->heap, head); /* leaving queued it: it has free blocks */
+    ash_slab_release(th, head);
+}
+
+void ash_bins_drop_empty(struct ash_thread_heap *th) {
+    for (unsigned class_index = 0; class_index < ASH_CLASS_COUNT; class_index++)
+        ash_bin_drop_empty(th, &th->bins[class_index]);
+}

@@ -1,0 +1,30 @@
+/* Bins: what a thread heap allocates one class from. See bins.c for the theory. */
+#ifndef ASH_BINS_H
+#define ASH_BINS_H
+
+#include "heap/slabs.h"
+
+/* A bin without a slab. */
+void ash_bin_init(struct ash_bin *bin, struct ash_heap *heap, unsigned class_index);
+
+/* Gives the bin candidates, from whichever window or slab is best; false when there is no memory.
+ */
+bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin);
+
+/* Gives back the current slab when it is all free. */
+void ash_bin_drop_empty(struct ash_thread_heap *th, struct ash_bin *bin);
+/* The same for every bin of the thread heap. */
+void ash_bins_drop_empty(struct ash_thread_heap *th);
+
+/* Takes one candidate; there is one. The candidate goes first and the block's bit after it: between
+ * the two stores the block is merely not a candidate, and a process stopped there has a sound heap.
+ */
+ASH_INLINE void *ash_bin_take(struct ash_bin *bin, uint64_t candidates) {
+    uint64_t rest = candidates & (candidates - 1);
+    bin->candidates = rest;
+    atomic_signal_fence(memory_order_release);
+    ash_word_set(bin->word, ash_word_get(bin->word) & ~(candidates ^ rest));
+    return (void *)(bin->window + (uint64_t)ash_lowest_bit(candidates) * bin->block_bytes);
+}
+
+#endif

@@ -1,0 +1,53 @@
+#include "heap/classes.h"
+
+/* ceil(2^64 / bytes), also for powers of two. Exact for offsets below 2^20 (a slab has at most 16
+ * pages): for offset = q * bytes + r the product's high half is q, and its low half is below the
+ * reciprocal just when r is 0. Published method: Lemire, Kaser, Kurz, "Faster remainder by direct
+ * computation" (2019). */
+#define CLASS(bytes, pages)                                                                        \
+    {                                                                                              \
+        .reciprocal = UINT64_MAX / (bytes) + 1, .block_bytes = (bytes),                            \
+        .block_count = (uint16_t)((pages)*ASH_PAGE_BYTES / (bytes)), .slab_pages = (pages)         \
+    }
+/* The four classes that end in a doubling of `bytes`. */
+#define DOUBLING(bytes, pages)                                                                     \
+    CLASS((bytes) / 8 * 5, pages), CLASS((bytes) / 8 * 6, pages), CLASS((bytes) / 8 * 7, pages),   \
+        CLASS(bytes, pages)
+
+/* Medium classes get slabs of several pages, so that a slab holds enough blocks to make the lock
+ * for pages rare. */
+const struct ash_class ash_classes[ASH_CLASS_COUNT] = {
+    CLASS(16, 1),        CLASS(32, 1),      CLASS(48, 1),        CLASS(64, 1),
+    CLASS(80, 1),        CLASS(96, 1),      CLASS(112, 1),       CLASS(128, 1),
+    DOUBLING(256, 1),    DOUBLING(512, 1),  DOUBLING(1024, 1),   DOUBLING(2048, 2),
+    DOUBLING(4096, 4),   DOUBLING(8192, 8), DOUBLING(16384, 16), DOUBLING(32768, 16),
+    DOUBLING(65536, 16),
+};
+
+#define SAME2(c) (c), (c)
+#define SAME4(c) SAME2(c), SAME2(c)
+#define SAME8(c) SAME4(c), SAME4(c)
+const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1] = {
+    0,         0,         1,         2,         3,         4,         5,
+    6,         7,         SAME2(8),  SAME2(9),  SAME2(10), SAME2(11), SAME4(12),
+    SAME4(13), SAME4(14), SAME4(15), SAME8(16), SAME8(17), SAME8(18), SAME8(19),
+};
+
+unsigned ash_class_of_aligned(size_t bytes, size_t alignment) {
+    size_t rounded = (size_t)ash_round_up(bytes > 0 ? bytes : 1, alignment);
+    unsigned class_index = ash_class_of(rounded);
+    while (ash_classes[class_index].block_bytes % alignment != 0) class_index++;
+    return class_index;
+}
+
+uint32_t ashlar_class_count(void) {
+    return ASH_CLASS_COUNT;
+}
+
+size_t ashlar_class_bytes(uint32_t class_index) {
+    return class_index < ASH_CLASS_COUNT ? ash_classes[class_index].block_bytes : 0;
+}
+
+uint32_t ashlar_class_of(size_t bytes) {
+    return bytes <= ASH_CLASS_BYTES_MAX ? ash_class_of(bytes) : ASH_CLASS_COUNT;
+}

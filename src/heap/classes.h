@@ -1,0 +1,31 @@
+/* Size classes: multiples of 16 to 128, then four per doubling to 64 KiB. */
+#ifndef ASH_CLASSES_H
+#define ASH_CLASSES_H
+
+#include "heap/layout.h"
+
+/* Class of (bytes + 15) / 16, for sizes up to ASH_SMALL_BYTES_MAX. */
+extern const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1];
+
+/* Class of a size in ASH_SMALL_BYTES_MAX + 1 .. ASH_CLASS_BYTES_MAX: the highest bit of size - 1
+ * names the doubling, the two bits below it the step. Sizes from 129 up follow the same rule. */
+ASH_INLINE unsigned ash_class_by_bits(size_t bytes) {
+    unsigned top = ash_highest_bit(bytes - 1);
+    return 8 + (top - 7) * 4 + ((unsigned)((bytes - 1) >> (top - 2)) & 3);
+}
+
+/* Class of a size up to ASH_CLASS_BYTES_MAX. */
+ASH_INLINE unsigned ash_class_of(size_t bytes) {
+    ASH_ASSERT(bytes <= ASH_CLASS_BYTES_MAX);
+    if (ASH_LIKELY(bytes <= ASH_SMALL_BYTES_MAX))
+        return ash_small_class[(bytes + ASH_BLOCK_ALIGN - 1) / ASH_BLOCK_ALIGN];
+    return ash_class_by_bits(bytes);
+}
+
+/* Smallest class whose blocks hold `bytes` and all start at multiples of `alignment` (a power of
+ * two); bytes and alignment are up to ASH_CLASS_BYTES_MAX. Slabs start at multiples of 64 KiB from
+ * an aligned base, so a class whose block size is a multiple of the alignment has aligned blocks
+ * only. */
+unsigned ash_class_of_aligned(size_t bytes, size_t alignment);
+
+#endif

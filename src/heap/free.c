@@ -1,0 +1,118 @@
+/* Freeing: free, sized free, usable size.
+ *
+ * The fast path of free proves on its way that the pointer is the start of a live block of a slab
+ * that the calling thread heap owns: page in the committed region, owner, reciprocal, block count,
+ * the block's bit. Its commit is one store to the block's word. What the proof refuses goes to
+ * free_elsewhere, which finds out what it is. */
+#include "heap/bins.h"
+#include "heap/classes.h"
+#include "heap/locate.h"
+#include "heap/misuse.h"
+#include "heap/remote.h"
+#include "heap/spans.h"
+
+/* The pointer is not a live block's start: find out why, and say it. */
+static ASH_COLD void free_faulty(struct ash_thread_heap *th, uint64_t address) {
+    struct ash_located located;
+    ash_locate_live(th, "free", address, &located);
+}
+
+static ASH_NOINLINE void free_window(struct ash_thread_heap *th, struct ash_page *page,
+                                     unsigned window) {
+    struct ash_page *head = page->head;
+    uint32_t before = ash_transition_begin(th, ASH_FREE_WINDOW);
+    head->summary |= (uint64_t)1 << window;
+    ash_slab_settle(th, head);
+    ash_transition_end(th, before);
+}
+
+/* Frees a block of a slab that `th` owns. */
+ASH_INLINE void free_own(struct ash_thread_heap *th, struct ash_page *page, uint64_t offset) {
+    bool starts;
+    uint64_t index = ash_block_index((offset % ASH_PAGE_BYTES) + page->page_offset_bytes,
+                                     page->reciprocal, &starts);
+    if (ASH_UNLIKELY(!starts || index >= page->block_count))
+        return free_faulty(th, th->region_base + offset);
+    uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
+    uint64_t bit = (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
+    uint64_t before = ash_word_get(word), after = before | bit;
+    if (ASH_UNLIKELY(before == after)) return free_faulty(th, th->region_base + offset);
+    /* relaxed: a remote free that this one must know of happened before it, by the program's own
+     * synchronisation */
+    if (ASH_UNLIKELY(atomic_load_explicit(&page->head->remote_summary, memory_order_relaxed) !=
+                     0) &&
+        ash_remote_holds(th->heap, page->head, (uint32_t)index))
+        return free_faulty(th, th->region_base + offset);
+    ash_word_set(word, after);
+    /* A window that had no free block, or may be the last one to become all free. */
+    if (ASH_UNLIKELY(before == 0 || after == UINT64_MAX || after == page->full_tail) &&
+        word != th->bins[page->class_index].word)
+        free_window(th, page, (unsigned)(index / ASH_WINDOW_BLOCKS));
+}
+
+/* Anything but a block that `th` owns below the frontier it knows of. */
+static ASH_NOINLINE void free_elsewhere(struct ash_thread_heap *th, void *block) {
+    if (block == NULL) return;
+    struct ash_heap *heap = th->heap;
+    uint64_t address = (uint64_t)(uintptr_t)block;
+    uint64_t offset = address - th->region_base, number = offset >> ASH_PAGE_SHIFT;
+    if (number >= th->page_limit)
+        th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
+    if (number >= th->page_limit) return free_faulty(th, address);
+    struct ash_page *page = th->pages + number;
+    struct ash_thread_heap *owner = atomic_load_explicit(&page->owner, memory_order_relaxed);
+    if (owner == th) return free_own(th, page, offset);
+    struct ash_located located;
+    if (!ash_locate_live(th, "free", address, &located)) return;
+    bool freed = located.place == ASH_AT_SPAN
+                     ? ash_span_release(heap, located.head)
+                     : ash_remote_free(heap, owner, located.head, located.index);
+    if (!freed)
+        ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", address, located.start, located.bytes, 0);
+}
+
+void ashlar_free(struct ashlar_thread_heap *public_th, void *block) {
+    struct ash_thread_heap *th = ash_th_of(public_th);
+    uint64_t offset = (uint64_t)(uintptr_t)block - th->region_base;
+    uint64_t number = offset >> ASH_PAGE_SHIFT;
+    if (ASH_UNLIKELY(number >= th->page_limit)) return free_elsewhere(th, block);
+    struct ash_page *page = th->pages + number;
+    if (ASH_UNLIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) != th))
+        return free_elsewhere(th, block);
+    free_own(th, page, offset);
+}
+
+/* Whether a block for `bytes` at `alignment` would be what `located` is. */
+static bool size_fits(const struct ash_located *located, size_t alignment, size_t bytes) {
+    bool span = bytes > ASH_CLASS_BYTES_MAX || alignment > ASH_CLASS_BYTES_MAX;
+    if (span != (located->place == ASH_AT_SPAN)) return false;
+    if (span) return ash_span_pages(bytes > 0 ? bytes : 1) == located->head->pages;
+    unsigned class_index =
+        alignment > ASH_BLOCK_ALIGN ? ash_class_of_aligned(bytes, alignment) : ash_class_of(bytes);
+    return class_index == located->head->class_index;
+}
+
+void ashlar_free_aligned_sized(struct ashlar_thread_heap *public_th, void *block, size_t alignment,
+                               size_t bytes) {
+    struct ash_thread_heap *th = ash_th_of(public_th);
+    uint64_t address = (uint64_t)(uintptr_t)block;
+    struct ash_located located;
+    if (block == NULL || !ash_locate_live(th, "free_sized", address, &located)) return;
+    if (!size_fits(&located, alignment, bytes))
+        ash_misuse(th, ASHLAR_MISUSE_SIZE, "free_sized", address, located.start, located.bytes,
+                   bytes);
+    else
+        ashlar_free(public_th, block);
+}
+
+void ashlar_free_sized(struct ashlar_thread_heap *th, void *block, size_t bytes) {
+    ashlar_free_aligned_sized(th, block, 0, bytes);
+}
+
+size_t ashlar_usable_size(struct ashlar_thread_heap *th, const void *block) {
+    struct ash_located located;
+    if (block == NULL ||
+        !ash_locate_live(ash_th_of(th), "usable_size", (uint64_t)(uintptr_t)block, &located))
+        return 0;
+    return located.bytes;
+}

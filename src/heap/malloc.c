@@ -1,0 +1,72 @@
+/* Allocation: malloc, calloc, aligned_alloc.
+ *
+ * The fast path of malloc is a table look-up, the lowest candidate of the bin's current window, and
+ * one store to the window's word. It knows no locks and no atomics: a thread heap is used by one
+ * thread at a time. */
+#include "heap/bins.h"
+#include "heap/classes.h"
+#include "heap/spans.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void *out_of_memory(void) {
+    errno = ENOMEM;
+    return NULL;
+}
+
+static ASH_NOINLINE void *malloc_refill(struct ash_thread_heap *th, struct ash_bin *bin) {
+    if (!ash_bin_refill(th, bin)) return out_of_memory();
+    return ash_bin_take(bin, bin->candidates);
+}
+
+ASH_INLINE void *malloc_class(struct ash_thread_heap *th, unsigned class_index) {
+    struct ash_bin *bin = &th->bins[class_index];
+    uint64_t candidates = bin->candidates;
+    if (ASH_UNLIKELY(candidates == 0)) return malloc_refill(th, bin);
+    return ash_bin_take(bin, candidates);
+}
+
+/* A span, if need be after giving back what the thread heap keeps for itself. */
+static void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignment, bool zero) {
+    if (bytes > PTRDIFF_MAX) return out_of_memory();
+    void *block = ash_span_create(th, bytes, alignment, zero);
+    if (block == NULL) {
+        ash_bins_drop_empty(th);
+        block = ash_span_create(th, bytes, alignment, zero);
+    }
+    return block != NULL ? block : out_of_memory();
+}
+
+static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes) {
+    if (bytes > ASH_CLASS_BYTES_MAX) return malloc_span(th, bytes, 0, false);
+    return malloc_class(th, ash_class_by_bits(bytes));
+}
+
+void *ashlar_malloc(struct ashlar_thread_heap *public_th, size_t bytes) {
+    struct ash_thread_heap *th = ash_th_of(public_th);
+    if (ASH_UNLIKELY(bytes > ASH_SMALL_BYTES_MAX)) return malloc_larger(th, bytes);
+    return malloc_class(th, ash_small_class[(bytes + ASH_BLOCK_ALIGN - 1) / ASH_BLOCK_ALIGN]);
+}
+
+void *ashlar_calloc(struct ashlar_thread_heap *public_th, size_t count, size_t bytes) {
+    struct ash_thread_heap *th = ash_th_of(public_th);
+    size_t total;
+    if (__builtin_mul_overflow(count, bytes, &total)) return out_of_memory();
+    if (total > ASH_CLASS_BYTES_MAX) return malloc_span(th, total, 0, true);
+    void *block = malloc_class(th, ash_class_of(total));
+    /* No block of a slab is known to be clean; up to 64 KiB, clearing costs less than keeping
+     * account would. */
+    return block != NULL ? memset(block, 0, total) : NULL;
+}
+
+void *ashlar_aligned_alloc(struct ashlar_thread_heap *public_th, size_t alignment, size_t bytes) {
+    struct ash_thread_heap *th = ash_th_of(public_th);
+    if (!ash_is_power_of_two(alignment) || alignment > ASH_ALIGNMENT_MAX) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (bytes > ASH_CLASS_BYTES_MAX || alignment > ASH_CLASS_BYTES_MAX)
+        return malloc_span(th, bytes, alignment, false);
+    return malloc_class(th, ash_class_of_aligned(bytes, alignment));
+}

@@ -1,0 +1,415 @@
+/* The run allocator: which pages are free, taken, committed and dirty.
+ *
+ * 1. Purpose. Slabs and spans are runs of whole pages. This file hands runs out and takes them
+ * back, merges neighbours, grows the committed part of the region, and gives pages back to the
+ * system.
+ * 2. States of a page. Beyond the frontier (no access); free (in exactly one free run); taken (in
+ * one slab or span). A page below the frontier is clean (all its bytes are zero) or dirty; taken
+ * pages are always dirty. The dirty bits say so.
+ * 3. Free runs. The first and the last page's descriptors hold the length; those between say
+ * nothing (kind NONE), so a run of any length changes hands in O(1). No two free runs touch. Each
+ * run is in the bin of its size; a bitmap tells which bins have runs. Bins: exact up to 15 pages,
+ * then eight per doubling.
+ *
+ *        page       p      p+1 ... p+n-2   p+n-1
+ *        kind       FREE   NONE            FREE
+ *        pages      n      -               n
+ *        head       p      -               p
+ *
+ * 4. Decay. Runs with dirty pages are also in the dirty list, in the order of `freed_ms`, the time
+ * at which the oldest dirty page in it was freed. A merged run keeps the place and time of its
+ * older part: merging never delays giving back. The list is purged from its old end when a run is
+ * `decay_ms` old, by whoever comes by; there is no thread for it.
+ * 5. Locks. Everything here happens under the heap's lock.
+ * 6. Failure. A commit that the system refuses leaves everything as it was. A purge that it refuses
+ * leaves the run dirty, to be tried again one decay later. */
+#include "heap/runs.h"
+
+#include "heap/region.h"
+
+#include <string.h>
+
+enum {
+    STEP_PAGES_LEAST = 64,  /* the frontier grows by 4 MiB .. */
+    STEP_PAGES_MOST = 1024, /* .. to 64 MiB, a quarter of what there is */
+    BIN_TRIES = 8,          /* runs looked at in a bin whose runs may be too small */
+};
+
+static uint64_t now_ms(const struct ash_heap *heap) {
+    return (heap->root.flags & ASH_ROOT_PURGES) != 0 ? heap->os.now_ms(heap->os.context) : 0;
+}
+
+static uint32_t link_to(const struct ash_heap *heap, const struct ash_page *page) {
+    return page == NULL ? 0 : (uint32_t)ash_page_number(heap, page) + 1;
+}
+
+static struct ash_page *linked(const struct ash_heap *heap, uint32_t link) {
+    return link == 0 ? NULL : ash_page_at(heap, link - 1);
+}
+
+/* Dirty bits: ranges of a bitmap. */
+
+static uint64_t range_mask(uint64_t word, uint64_t from, uint64_t to) {
+    uint64_t low = from > word * 64 ? from - word * 64 : 0;
+    uint64_t high = to < word * 64 + 64 ? to - word * 64 : 64;
+    return ash_low_bits((unsigned)high) & ~ash_low_bits((unsigned)low);
+}
+
+static void dirty_set(struct ash_heap *heap, uint64_t from, uint64_t to) {
+    for (uint64_t word = from / 64; word * 64 < to; word++)
+        ash_dirty_words(heap)[word] |= range_mask(word, from, to);
+}
+
+static void dirty_clear(struct ash_heap *heap, uint64_t from, uint64_t to) {
+    for (uint64_t word = from / 64; word * 64 < to; word++)
+        ash_dirty_words(heap)[word] &= ~range_mask(word, from, to);
+}
+
+static uint64_t dirty_count(const struct ash_heap *heap, uint64_t from, uint64_t to) {
+    uint64_t count = 0;
+    for (uint64_t word = from / 64; word * 64 < to; word++)
+        count += ash_count_bits(ash_dirty_words(heap)[word] & range_mask(word, from, to));
+    return count;
+}
+
+static bool dirty_at(const struct ash_heap *heap, uint64_t page) {
+    return (ash_dirty_words(heap)[page / 64] >> (page % 64) & 1) != 0;
+}
+
+/* Bins. */
+
+static unsigned bin_of(uint64_t pages) {
+    if (pages < 8) return (unsigned)pages;
+    unsigned top = ash_highest_bit(pages);
+    return 8 * (top - 2) + ((unsigned)(pages >> (top - 3)) & 7);
+}
+
+static void bin_insert(struct ash_heap *heap, struct ash_page *first) {
+    struct ash_run_bins *runs = &heap->runs;
+    unsigned bin = bin_of(first->pages);
+    struct ash_page *next = linked(heap, runs->heads[bin]);
+    first->run.bin_previous = 0;
+    first->run.bin_next = runs->heads[bin];
+    if (next != NULL) next->run.bin_previous = link_to(heap, first);
+    runs->heads[bin] = link_to(heap, first);
+    runs->used[bin / 64] |= (uint64_t)1 << (bin % 64);
+}
+
+static void bin_remove(struct ash_heap *heap, struct ash_page *first) {
+    struct ash_run_bins *runs = &heap->runs;
+    unsigned bin = bin_of(first->pages);
+    struct ash_page *next = linked(heap, first->run.bin_next);
+    struct ash_page *previous = linked(heap, first->run.bin_previous);
+    if (next != NULL) next->run.bin_previous = first->run.bin_previous;
+    if (previous != NULL)
+        previous->run.bin_next = first->run.bin_next;
+    else
+        runs->heads[bin] = first->run.bin_next;
+    if (runs->heads[bin] == 0) runs->used[bin / 64] &= ~((uint64_t)1 << (bin % 64));
+}
+
+/* First used bin from `bin` on; ASH_RUN_BINS when there is none. */
+static unsigned bin_used_from(const struct ash_heap *heap, unsigned bin) {
+    for (unsigned word = bin / 64; word < ASH_RUN_BIN_WORDS; word++) {
+        uint64_t used = heap->runs.used[word];
+        if (word == bin / 64) used &= ~ash_low_bits(bin % 64);
+        if (used != 0) return word * 64 + ash_lowest_bit(used);
+    }
+    return ASH_RUN_BINS;
+}
+
+/* The dirty list. */
+
+static void dirty_link_after(struct ash_heap *heap, uint32_t after, struct ash_page *first) {
+    struct ash_run_bins *runs = &heap->runs;
+    struct ash_page *previous = linked(heap, after);
+    uint32_t next_link = previous != NULL ? previous->run.dirty_next : runs->dirty_head;
+    struct ash_page *next = linked(heap, next_link);
+    first->run.dirty_previous = after;
+    first->run.dirty_next = next_link;
+    if (previous != NULL)
+        previous->run.dirty_next = link_to(heap, first);
+    else
+        runs->dirty_head = link_to(heap, first);
+    if (next != NULL)
+        next->run.dirty_previous = link_to(heap, first);
+    else
+        runs->dirty_tail = link_to(heap, first);
+}
+
+static void dirty_unlink(struct ash_heap *heap, struct ash_page *first) {
+    struct ash_run_bins *runs = &heap->runs;
+    struct ash_page *next = linked(heap, first->run.dirty_next);
+    struct ash_page *previous = linked(heap, first->run.dirty_previous);
+    if (next != NULL)
+        next->run.dirty_previous = first->run.dirty_previous;
+    else
+        runs->dirty_tail = first->run.dirty_previous;
+    if (previous != NULL)
+        previous->run.dirty_next = first->run.dirty_next;
+    else
+        runs->dirty_head = first->run.dirty_next;
+    first->run.dirty_next = first->run.dirty_previous = 0;
+}
+
+/* Free runs. */
+
+/* A run that is free or about to be, and where it stands in the dirty list. */
+struct run {
+    uint64_t page, pages, dirty, freed_ms;
+    uint32_t after; /* dirty list: link to the run that comes before it */
+};
+
+static void run_put(struct ash_heap *heap, const struct run *run) {
+    struct ash_page *first = ash_page_at(heap, run->page);
+    struct ash_page *last = first + run->pages - 1;
+    *last = (struct ash_page){.head = first, .kind = ASH_PAGE_FREE, .pages = (uint32_t)run->pages};
+    *first = *last;
+    first->run.dirty_pages = (uint32_t)run->dirty;
+    first->run.freed_ms = run->dirty > 0 ? run->freed_ms : 0;
+    bin_insert(heap, first);
+    if (run->dirty > 0) dirty_link_after(heap, run->after, first);
+    heap->root.counts.free += run->pages;
+    heap->root.counts.dirty_free += run->dirty;
+    heap->root.counts.free_runs++;
+}
+
+/* Removes a free run from the bins and the dirty list and wipes its descriptors. */
+static struct run run_pull(struct ash_heap *heap, struct ash_page *first) {
+    struct run run = {.page = ash_page_number(heap, first),
+                      .pages = first->pages,
+                      .dirty = first->run.dirty_pages,
+                      .freed_ms = first->run.freed_ms,
+                      .after = first->run.dirty_previous};
+    bin_remove(heap, first);
+    if (run.dirty > 0) dirty_unlink(heap, first);
+    struct ash_page *last = first + run.pages - 1;
+    *last = (struct ash_page){0};
+    *first = (struct ash_page){0};
+    heap->root.counts.free -= run.pages;
+    heap->root.counts.dirty_free -= run.dirty;
+    heap->root.counts.free_runs--;
+    return run;
+}
+
+/* Joins two neighbouring runs, both out of all lists. The older dirty part gives time and place. */
+static struct run run_join(const struct ash_heap *heap, struct run a, struct run b) {
+    bool a_older = b.dirty == 0 || (a.dirty > 0 && a.freed_ms <= b.freed_ms);
+    struct run older = a_older ? a : b;
+    struct run joined = {.page = a.page < b.page ? a.page : b.page,
+                         .pages = a.pages + b.pages,
+                         .dirty = a.dirty + b.dirty,
+                         .freed_ms = older.freed_ms,
+                         .after = older.after};
+    ASH_ASSERT(joined.after == 0 || ash_page_at(heap, joined.after - 1)->kind == ASH_PAGE_FREE);
+    return joined;
+}
+
+void ash_runs_give(struct ash_heap *heap, uint64_t page, uint64_t count, bool dirty) {
+    struct run run = {.page = page,
+                      .pages = count,
+                      .dirty = dirty ? count : 0,
+                      .freed_ms = dirty ? now_ms(heap) : 0,
+                      .after = heap->runs.dirty_tail};
+    struct ash_page *next = ash_page_at(heap, page + count);
+    if (page + count < heap->root.counts.committed && next->kind == ASH_PAGE_FREE) {
+        struct run pulled = run_pull(heap, next);
+        if (run.after == (uint32_t)pulled.page + 1) run.after = pulled.after;
+        run = run_join(heap, pulled, run);
+    }
+    struct ash_page *previous = page > 0 ? ash_page_at(heap, page - 1) : NULL;
+    if (previous != NULL && previous->kind == ASH_PAGE_FREE) {
+        struct run pulled = run_pull(heap, previous->head);
+        if (run.after == (uint32_t)pulled.page + 1) run.after = pulled.after;
+        run = run_join(heap, pulled, run);
+    }
+    run_put(heap, &run);
+    if (run.dirty > 0 && heap->next_purge_ms == UINT64_MAX && heap->decay_ms != UINT32_MAX)
+        __atomic_store_n(&heap->next_purge_ms, run.freed_ms + heap->decay_ms, __ATOMIC_RELAXED);
+}
+
+/* First page from `page` on whose address is a multiple of `alignment`. */
+static uint64_t aligned_page(const struct ash_heap *heap, uint64_t page, uint64_t alignment) {
+    uint64_t address = ash_page_address(heap, page);
+    return page + ((ash_round_up(address, alignment) - address) >> ASH_PAGE_SHIFT);
+}
+
+static bool run_serves(const struct ash_heap *heap, const struct ash_page *first, uint64_t count,
+                       uint64_t alignment) {
+    uint64_t page = ash_page_number(heap, first);
+    return aligned_page(heap, page, alignment) + count <= page + first->pages;
+}
+
+/* A free run that serves, looking at no more than `tries` runs of each bin. */
+static struct ash_page *run_find(const struct ash_heap *heap, uint64_t count, uint64_t alignment,
+                                 uint64_t tries) {
+    for (unsigned bin = bin_used_from(heap, bin_of(count)); bin < ASH_RUN_BINS;
+         bin = bin_used_from(heap, bin + 1)) {
+        struct ash_page *first = linked(heap, heap->runs.heads[bin]);
+        for (uint64_t tried = 0; first != NULL && tried < tries; tried++) {
+            if (run_serves(heap, first, count, alignment)) return first;
+            first = linked(heap, first->run.bin_next);
+        }
+    }
+    return NULL;
+}
+
+/* Moves the frontier so that its last free run holds `count` pages from `from` on; by a whole step
+ * if the system agrees, else by what is needed. */
+static bool frontier_grow(struct ash_heap *heap, uint64_t from, uint64_t count) {
+    struct ash_root *root = &heap->root;
+    uint64_t committed = root->counts.committed;
+    uint64_t left = root->region_pages - committed;
+    if (from + count - committed > left || from + count < count) return false;
+    uint64_t needed = from + count - committed;
+    uint64_t step = committed / 4;
+    if (step < STEP_PAGES_LEAST) step = STEP_PAGES_LEAST;
+    if (step > STEP_PAGES_MOST) step = STEP_PAGES_MOST;
+    if (step < needed) step = needed;
+    if (step > left) step = left;
+    if (!ash_region_commit(heap, step)) {
+        if (step == needed || !ash_region_commit(heap, needed)) return false;
+        step = needed;
+    }
+    root->counts.committed = committed + step;
+    ash_runs_give(heap, committed, step, false);
+    atomic_store_explicit(&root->committed_pages, committed + step, memory_order_release);
+    return true;
+}
+
+/* Grows the frontier for `count` aligned pages; the run that then serves, or NULL. */
+static struct ash_page *run_grow(struct ash_heap *heap, uint64_t count, uint64_t alignment) {
+    uint64_t from = heap->root.counts.committed;
+    struct ash_page *last = from > 0 ? ash_page_at(heap, from - 1) : NULL;
+    if (last != NULL && last->kind == ASH_PAGE_FREE) from = ash_page_number(heap, last->head);
+    if (count > heap->root.region_pages) return NULL;
+    if (!frontier_grow(heap, aligned_page(heap, from, alignment), count)) return NULL;
+    return ash_page_at(heap, heap->root.counts.committed - 1)->head;
+}
+
+/* Cuts [page, page + count) out of a free run, whose other parts stay free. Returns the dirty pages
+ * taken. */
+static uint64_t run_cut(struct ash_heap *heap, struct ash_page *first, uint64_t page,
+                        uint64_t count) {
+    struct run run = run_pull(heap, first);
+    struct run before = run, behind = run;
+    before.pages = page - run.page;
+    behind.page = page + count;
+    behind.pages = run.page + run.pages - behind.page;
+    bool even = run.dirty == 0 || run.dirty == run.pages; /* then no bit needs to be counted */
+    uint64_t taken = even ? (run.dirty == 0 ? 0 : count) : dirty_count(heap, page, page + count);
+    before.dirty = even ? (run.dirty == 0 ? 0 : before.pages) : dirty_count(heap, run.page, page);
+    behind.dirty = run.dirty - taken - before.dirty;
+    if (behind.pages > 0) run_put(heap, &behind);
+    if (before.pages > 0) run_put(heap, &before);
+    dirty_set(heap, page, page + count);
+    return taken;
+}
+
+bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, uint64_t *page,
+                   enum ash_run_content *content) {
+    struct ash_page *first = run_find(heap, count, alignment, BIN_TRIES);
+    if (first == NULL) first = run_grow(heap, count, alignment);
+    if (first == NULL)
+        first = run_find(heap, count, alignment, UINT64_MAX); /* the last resort looks at all */
+    if (first == NULL) return false;
+    *page = aligned_page(heap, ash_page_number(heap, first), alignment);
+    uint64_t dirty = run_cut(heap, first, *page, count);
+    *content = dirty == 0 ? ASH_RUN_CLEAN : dirty == count ? ASH_RUN_DIRTY : ASH_RUN_MIXED;
+    return true;
+}
+
+bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count) {
+    uint64_t committed = heap->root.counts.committed;
+    bool free_here = page < committed && ash_page_at(heap, page)->kind == ASH_PAGE_FREE;
+    if (page < committed && !free_here) return false;
+    uint64_t end = free_here ? page + ash_page_at(heap, page)->pages : page;
+    if (end < page + count && (end != committed || !frontier_grow(heap, page, count))) return false;
+    run_cut(heap, ash_page_at(heap, page), page, count);
+    return true;
+}
+
+/* Giving back. */
+
+/* Purges each stretch of dirty pages in the run; false when the system refused one. */
+static bool run_purge(struct ash_heap *heap, struct ash_page *first) {
+    uint64_t page = ash_page_number(heap, first), end = page + first->pages;
+    while (first->run.dirty_pages > 0) {
+        uint64_t from = page;
+        while (from < end && !dirty_at(heap, from)) from++;
+        uint64_t to = from;
+        while (to < end && dirty_at(heap, to)) to++;
+        if (to == from) break; /* the count was wrong: the checker will say so */
+        void *start = (void *)ash_page_address(heap, from);
+        if (!heap->os.purge(heap->os.context, start, (to - from) << ASH_PAGE_SHIFT)) return false;
+        dirty_clear(heap, from, to);
+        first->run.dirty_pages -= (uint32_t)(to - from);
+        heap->root.counts.dirty_free -= to - from;
+        heap->root.counts.purged_total += to - from;
+        page = to;
+    }
+    dirty_unlink(heap, first);
+    first->run.freed_ms = 0;
+    return true;
+}
+
+uint64_t ash_runs_purge(struct ash_heap *heap, uint64_t now, bool all) {
+    if ((heap->root.flags & ASH_ROOT_PURGES) == 0) return 0;
+    uint64_t before = heap->root.counts.purged_total;
+    uint32_t stop = heap->runs.dirty_tail; /* what is put off goes behind it */
+    uint32_t link = heap->runs.dirty_head;
+    while (link != 0) {
+        struct ash_page *first = linked(heap, link);
+        if (!all && first->run.freed_ms + heap->decay_ms > now) break;
+        bool last = link == stop;
+        link = first->run.dirty_next;
+        if (!run_purge(heap, first)) {
+            dirty_unlink(heap, first);
+            first->run.freed_ms = now;
+            dirty_link_after(heap, heap->runs.dirty_tail, first);
+        }
+        if (last) break;
+    }
+    struct ash_page *oldest = linked(heap, heap->runs.dirty_head);
+    uint64_t next = UINT64_MAX;
+    if (oldest != NULL && heap->decay_ms != UINT32_MAX)
+        next = oldest->run.freed_ms + heap->decay_ms;
+    __atomic_store_n(&heap->next_purge_ms, next, __ATOMIC_RELAXED);
+    return heap->root.counts.purged_total - before;
+}
+
+void ash_runs_clean(struct ash_heap *heap, uint64_t page, uint64_t count) {
+    dirty_clear(heap, page, page + count);
+    heap->root.counts.purged_total += count;
+}
+
+bool ash_runs_due(struct ash_heap *heap) {
+    uint64_t next = __atomic_load_n(&heap->next_purge_ms, __ATOMIC_RELAXED);
+    return next != UINT64_MAX && now_ms(heap) >= next;
+}
+
+void ash_runs_tick(struct ash_heap *heap) {
+    if (heap->next_purge_ms == UINT64_MAX) return;
+    uint64_t now = now_ms(heap);
+    if (now >= heap->next_purge_ms) ash_runs_purge(heap, now, false);
+}
+
+void ash_runs_restart(struct ash_heap *heap) {
+    struct ash_counts *counts = &heap->root.counts;
+    heap->runs = (struct ash_run_bins){0};
+    counts->free = counts->dirty_free = counts->free_runs = 0;
+    __atomic_store_n(&heap->next_purge_ms, UINT64_MAX, __ATOMIC_RELAXED);
+    if (counts->committed == 0) return;
+    struct run all = {.pages = counts->committed,
+                      .dirty = dirty_count(heap, 0, counts->committed),
+                      .freed_ms = now_ms(heap)};
+    run_put(heap, &all);
+    if (all.dirty > 0 && heap->decay_ms != UINT32_MAX)
+        __atomic_store_n(&heap->next_purge_ms, all.freed_ms + heap->decay_ms, __ATOMIC_RELAXED);
+}
+
+uint64_t ash_runs_first_page(const struct ash_heap *heap, uint64_t page) {
+    while (page > 0 && ash_page_at(heap, page)->kind == ASH_PAGE_NONE) page--;
+    const struct ash_page *found = ash_page_at(heap, page);
+    return found->head == NULL ? page : ash_page_number(heap, found->head);
+}

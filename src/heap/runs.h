@@ -1,0 +1,62 @@
+/* Page runs: which pages are free, taken, committed and dirty. See runs.c for the theory.
+ *
+ * All functions but ash_runs_due want the heap's lock to be held. */
+#ifndef ASH_RUNS_H
+#define ASH_RUNS_H
+
+#include "heap/layout.h"
+
+/* What a taken run holds. */
+enum ash_run_content {
+    ASH_RUN_CLEAN, /* every byte is zero */
+    ASH_RUN_DIRTY, /* no page is known to be zero */
+    ASH_RUN_MIXED, /* some pages are */
+};
+
+/* Adds pages [page, page + count) as free, clean when `dirty` is 0, else all of them dirty; merges
+ * with free neighbours. */
+void ash_runs_give(struct ash_heap *heap, uint64_t page, uint64_t count, bool dirty);
+
+/* Takes `count` pages whose address is a multiple of `alignment` (a power of two, 64 KiB or more);
+ * grows the frontier when no free run serves. Their descriptors are zero. False, and nothing
+ * changed but perhaps the frontier, when there is no memory. The pages' dirty bits are set;
+ * *content tells what they hold now. */
+bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, uint64_t *page,
+                   enum ash_run_content *content);
+
+/* Takes the `count` pages from `page` on, which follow a span, if all are free, growing the
+ * frontier when they end at it. False, and nothing taken, otherwise. */
+bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count);
+
+/* Taken pages whose content the system has just replaced by zeros: about to be given as clean. */
+void ash_runs_clean(struct ash_heap *heap, uint64_t page, uint64_t count);
+
+/* Gives dirty runs back to the system: those whose decay is over at `now_ms`, or all. Returns pages
+ * given back. */
+uint64_t ash_runs_purge(struct ash_heap *heap, uint64_t now_ms, bool all);
+
+/* Purges what is due, at most once per part of the decay time. Cheap when nothing is. */
+void ash_runs_tick(struct ash_heap *heap);
+
+/* Whether a tick would have anything to do; without the lock, so only a hint. */
+bool ash_runs_due(struct ash_heap *heap);
+
+/* Makes one free run of everything below the frontier, keeping the dirty bits. Descriptors are
+ * zero. */
+void ash_runs_restart(struct ash_heap *heap);
+
+/* First page of the span or free run, or of the slab, that page `page` (below the frontier) belongs
+ * to. */
+uint64_t ash_runs_first_page(const struct ash_heap *heap, uint64_t page);
+
+/* Marks that pages change hands, for readers outside. */
+ASH_INLINE void ash_runs_begin(struct ash_heap *heap) {
+    atomic_store_explicit(&heap->root.transition, ASH_RUNS, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst); /* the mark is set before the first change */
+}
+ASH_INLINE void ash_runs_end(struct ash_heap *heap) {
+    atomic_signal_fence(memory_order_seq_cst); /* and cleared after the last */
+    atomic_store_explicit(&heap->root.transition, ASH_QUIET, memory_order_relaxed);
+}
+
+#endif

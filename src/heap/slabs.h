@@ -1,0 +1,50 @@
+/* Slabs: runs of pages cut into blocks of one class. See slabs.c for the theory. */
+#ifndef ASH_SLABS_H
+#define ASH_SLABS_H
+
+#include "heap/layout.h"
+
+/* A slab of `class_index` for `th`, all blocks free, in no list; NULL when there is no memory. */
+struct ash_page *ash_slab_create(struct ash_thread_heap *th, unsigned class_index);
+/* Gives back a slab whose blocks are all free, that is in no list and on no stack. */
+void ash_slab_release(struct ash_thread_heap *th, struct ash_page *head);
+
+bool ash_slab_all_free(const struct ash_page *head);
+
+/* The queue of a bin: first in, first out. */
+void ash_queue_push(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head);
+void ash_queue_remove(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head);
+
+/* Blocks came back, and the words and the summary say so: queues the slab when it was full, and
+ * gives it back when it is all free and not the current one. */
+void ash_slab_settle(struct ash_thread_heap *th, struct ash_page *head);
+
+/* The free word at `word`, which other threads may read while the owner writes it. */
+ASH_INLINE uint64_t ash_word_get(const uint64_t *word) {
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+ASH_INLINE void ash_word_set(uint64_t *word, uint64_t value) {
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+ASH_INLINE struct ash_page *ash_slab_linked(const struct ash_heap *heap, uint32_t link) {
+    return link == 0 ? NULL : ash_page_at(heap, link - 1);
+}
+ASH_INLINE uint32_t ash_slab_link(const struct ash_heap *heap, const struct ash_page *head) {
+    return (uint32_t)ash_page_number(heap, head) + 1;
+}
+
+/* Marks a slow path of `th`, for readers outside; returns the mark it replaces (slow paths nest).
+ */
+ASH_INLINE uint32_t ash_transition_begin(struct ash_thread_heap *th, enum ash_transition what) {
+    uint32_t before = atomic_load_explicit(&th->transition, memory_order_relaxed);
+    atomic_store_explicit(&th->transition, what, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    return before;
+}
+ASH_INLINE void ash_transition_end(struct ash_thread_heap *th, uint32_t before) {
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&th->transition, before, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,154 @@
+/* Spans.
+ *
+ * 1. Purpose. A block over 64 KiB, or one aligned to more, gets whole pages of its own. Only the
+ * first page's descriptor says so; those behind it stay empty, so a span of any length is made in
+ * O(1).
+ * 2. Ownership. A span belongs to no thread heap: whoever frees it gives it back, under the heap's
+ * lock.
+ * 3. Resizing. Shrinking gives the tail back. Growing takes the free pages behind when they
+ * suffice. Otherwise a new span is made, and a large one's content moves there by page tables
+ * instead of by bytes. A moved mapping does not merge with its neighbours again, and the system
+ * limits their number, so moved spans are counted, limited, and made normal when they are freed.
+ * 4. Zeroing. Pages that are known to be zero are not cleared. Large dirty ones are given back
+ * instead of cleared, so that a calloc that is barely touched costs little.
+ * 5. Failure. Everything that can fail comes before the first change. */
+#include "heap/spans.h"
+
+#include "heap/runs.h"
+
+#include <string.h>
+
+enum {
+    MOVE_BYTES_LEAST = 1 << 20,  /* less is copied */
+    MOVED_SPANS_MOST = 4096,     /* each may cost two mappings; Linux allows 65,530 */
+    PURGE_BYTES_LEAST = 4 << 20, /* a dirty calloc of less is cleared */
+};
+
+static struct ash_page *span_take(struct ash_heap *heap, size_t bytes, size_t alignment,
+                                  enum ash_run_content *content) {
+    uint64_t page, pages = ash_span_pages(bytes > 0 ? bytes : 1);
+    uint64_t unit = alignment > ASH_PAGE_BYTES ? alignment : ASH_PAGE_BYTES;
+    ash_lock_take(&heap->lock);
+    ash_runs_begin(heap);
+    ash_runs_tick(heap);
+    bool taken = ash_runs_take(heap, pages, unit, &page, content);
+    if (taken) {
+        struct ash_page *head = ash_page_at(heap, page);
+        head->head = head;
+        head->pages = (uint32_t)pages;
+        head->span.requested_bytes = bytes;
+        head->span.alignment = alignment;
+        /* last, and released: a thread that races to free it sees all of it or no span */
+        __atomic_store_n(&head->kind, ASH_PAGE_SPAN, __ATOMIC_RELEASE);
+        heap->root.counts.span += pages;
+        heap->root.counts.spans++;
+    }
+    ash_runs_end(heap);
+    ash_lock_give(&heap->lock);
+    return taken ? ash_page_at(heap, page) : NULL;
+}
+
+static void *span_address(const struct ash_heap *heap, const struct ash_page *head) {
+    return (void *)ash_page_address(heap, ash_page_number(heap, head));
+}
+
+static void span_zero(struct ash_heap *heap, const struct ash_page *head, size_t bytes) {
+    void *start = span_address(heap, head);
+    bool purges = (heap->root.flags & ASH_ROOT_PURGES) != 0 && bytes >= PURGE_BYTES_LEAST;
+    if (!purges || !heap->os.purge(heap->os.context, start, ash_span_bytes(head)))
+        memset(start, 0, bytes);
+}
+
+void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment, bool zero) {
+    struct ash_heap *heap = th->heap;
+    enum ash_run_content content;
+    struct ash_page *head = span_take(heap, bytes, alignment, &content);
+    if (head == NULL) return NULL;
+    th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
+    if (zero && content != ASH_RUN_CLEAN) span_zero(heap, head, bytes);
+    return span_address(heap, head);
+}
+
+/* Gives pages of a span back; the lock is held. A moved mapping is made normal, which also cleans
+ * it. */
+static void span_give(struct ash_heap *heap, uint64_t page, uint64_t pages, bool moved) {
+    bool clean = moved && heap->os.normalize(heap->os.context, (void *)ash_page_address(heap, page),
+                                             pages << ASH_PAGE_SHIFT);
+    if (clean) ash_runs_clean(heap, page, pages);
+    ash_runs_give(heap, page, pages, !clean);
+}
+
+bool ash_span_release(struct ash_heap *heap, struct ash_page *head) {
+    ash_lock_take(&heap->lock);
+    bool span = head->kind == ASH_PAGE_SPAN;
+    if (span) {
+        ash_runs_begin(heap);
+        uint64_t pages = head->pages;
+        bool moved = head->span.moved != 0;
+        *head = (struct ash_page){0};
+        heap->root.counts.span -= pages;
+        heap->root.counts.spans--;
+        if (moved) heap->root.counts.moved_spans--;
+        span_give(heap, ash_page_number(heap, head), pages, moved);
+        ash_runs_tick(heap);
+        ash_runs_end(heap);
+    }
+    ash_lock_give(&heap->lock);
+    return span;
+}
+
+/* Resizes without moving. The lock is taken here. */
+static bool span_resize_in_place(struct ash_heap *heap, struct ash_page *head, size_t bytes) {
+    uint64_t page = ash_page_number(heap, head), pages = ash_span_pages(bytes);
+    bool done = true;
+    ash_lock_take(&heap->lock);
+    ash_runs_begin(heap);
+    uint64_t before = head->pages;
+    if (pages > before) {
+        done = ash_runs_take_at(heap, page + before, pages - before);
+    } else if (pages < before) {
+        span_give(heap, page + pages, before - pages, head->span.moved != 0);
+    }
+    if (done) {
+        head->pages = (uint32_t)pages;
+        head->span.requested_bytes = bytes;
+        heap->root.counts.span += pages - before; /* wraps as it should when the span shrinks */
+    }
+    ash_runs_end(heap);
+    ash_lock_give(&heap->lock);
+    return done;
+}
+
+/* Brings `bytes` of content from one span to another one. */
+static void span_transfer(struct ash_heap *heap, struct ash_page *from, struct ash_page *to,
+                          size_t bytes) {
+    bool moves = (heap->root.flags & ASH_ROOT_PURGES) != 0 && bytes >= MOVE_BYTES_LEAST;
+    if (moves) {
+        ash_lock_take(&heap->lock);
+        moves = to->span.moved == 0 && heap->root.counts.moved_spans < MOVED_SPANS_MOST;
+        if (moves) {
+            to->span.moved = 1;
+            heap->root.counts.moved_spans++;
+        }
+        ash_lock_give(&heap->lock);
+    }
+    size_t length = (size_t)ash_round_up(bytes, heap->root.os_page_bytes);
+    if (!moves ||
+        !heap->os.move(heap->os.context, span_address(heap, from), span_address(heap, to), length))
+        memcpy(span_address(heap, to), span_address(heap, from), bytes);
+}
+
+void *ash_span_resize(struct ash_thread_heap *th, struct ash_page *head, size_t bytes) {
+    struct ash_heap *heap = th->heap;
+    if (span_resize_in_place(heap, head, bytes)) {
+        th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
+        return span_address(heap, head);
+    }
+    void *moved = ash_span_create(th, bytes, 0, false);
+    if (moved == NULL) return NULL;
+    size_t kept = ash_span_bytes(head) < bytes ? ash_span_bytes(head) : bytes;
+    uint64_t page = ((uint64_t)(uintptr_t)moved - heap->root.region_base) >> ASH_PAGE_SHIFT;
+    span_transfer(heap, head, ash_page_at(heap, page), kept);
+    ash_span_release(heap, head);
+    return moved;
+}

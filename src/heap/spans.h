@@ -1,0 +1,24 @@
+/* Spans: one or more whole pages for one large block. See spans.c. */
+#ifndef ASH_SPANS_H
+#define ASH_SPANS_H
+
+#include "heap/layout.h"
+
+/* A span for `bytes` (over ASH_CLASS_BYTES_MAX, or with an alignment over it, at most PTRDIFF_MAX)
+ * whose address is a multiple of `alignment` (0 for none asked). With `zero` the requested bytes
+ * are zero. NULL when there is no memory. */
+void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment, bool zero);
+/* Frees the span that starts at `head`; false when some other thread freed it a moment before. */
+bool ash_span_release(struct ash_heap *heap, struct ash_page *head);
+/* Makes the span `bytes` long where it is, or moves it; NULL when there is no memory, and then it
+ * is as it was. */
+void *ash_span_resize(struct ash_thread_heap *th, struct ash_page *head, size_t bytes);
+
+ASH_INLINE uint64_t ash_span_pages(size_t bytes) {
+    return ((uint64_t)bytes + ASH_PAGE_BYTES - 1) >> ASH_PAGE_SHIFT;
+}
+ASH_INLINE size_t ash_span_bytes(const struct ash_page *head) {
+    return (size_t)head->pages << ASH_PAGE_SHIFT;
+}
+
+#endif

@@ -1,0 +1,114 @@
+/* Looking at a heap: every block, one block, statistics. */
+#include "heap/locate.h"
+#include "heap/remote.h"
+#include "heap/slabs.h"
+#include "heap/spans.h"
+
+static struct ashlar_block slab_block(const struct ash_heap *heap, const struct ash_page *head,
+                                      uint32_t index) {
+    uint64_t number = ash_page_number(heap, head);
+    uint32_t bytes = ash_classes[head->class_index].block_bytes;
+    struct ash_located located =
+        ash_locate(heap, ash_page_address(heap, number) + (uint64_t)index * bytes);
+    return (struct ashlar_block){
+        .address = located.start,
+        .bytes = bytes,
+        .state = located.state,
+        .class_index = head->class_index,
+        .page = (uint32_t)number,
+        .index = index,
+        .owner = atomic_load_explicit(&head->owner, memory_order_relaxed)->id,
+    };
+}
+
+static struct ashlar_block span_block(const struct ash_heap *heap, const struct ash_page *head) {
+    uint64_t number = ash_page_number(heap, head);
+    return (struct ashlar_block){
+        .address = ash_page_address(heap, number),
+        .bytes = ash_span_bytes(head),
+        .state = ASHLAR_BLOCK_LIVE,
+        .span = true,
+        .class_index = ASH_CLASS_COUNT,
+        .page = (uint32_t)number,
+    };
+}
+
+static bool walk_slab(const struct ash_heap *heap, const struct ash_page *head,
+                      ashlar_block_visitor *visit, void *context) {
+    for (uint32_t index = 0; index < head->block_count; index++) {
+        struct ashlar_block block = slab_block(heap, head, index);
+        if (!visit(context, &block)) return false;
+    }
+    return true;
+}
+
+/* Pages of the slab, span or free run that starts here; at least 1, so that a walk always ends. */
+static uint64_t run_length(const struct ash_page *head) {
+    uint64_t pages = head->kind == ASH_PAGE_SLAB ? head->slab_pages : head->pages;
+    return head->kind == ASH_PAGE_NONE || pages == 0 ? 1 : pages;
+}
+
+void ashlar_heap_walk(struct ashlar_heap *public_heap, ashlar_block_visitor *visit, void *context) {
+    struct ash_heap *heap = ash_heap_of(public_heap);
+    uint64_t committed = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
+    for (uint64_t page = 0; page < committed; page += run_length(ash_page_at(heap, page))) {
+        const struct ash_page *head = ash_page_at(heap, page);
+        if (head->kind == ASH_PAGE_SLAB && !walk_slab(heap, head, visit, context)) return;
+        if (head->kind == ASH_PAGE_SPAN) {
+            struct ashlar_block block = span_block(heap, head);
+            if (!visit(context, &block)) return;
+        }
+    }
+}
+
+bool ashlar_heap_find(struct ashlar_heap *public_heap, uintptr_t address,
+                      struct ashlar_block *out) {
+    struct ash_heap *heap = ash_heap_of(public_heap);
+    struct ash_located located = ash_locate(heap, address);
+    if (located.place == ASH_AT_BLOCK)
+        *out = slab_block(heap, located.head, located.index);
+    else if (located.place == ASH_AT_SPAN)
+        *out = span_block(heap, located.head);
+    else
+        return false;
+    return true;
+}
+
+static void count_slab(const struct ash_heap *heap, const struct ash_page *head,
+                       struct ashlar_heap_stats *out) {
+    const _Atomic uint64_t *remote = ash_remote_words(heap, ash_page_number(heap, head));
+    uint64_t free_blocks = 0, remote_blocks = 0;
+    for (unsigned window = 0; window < ash_window_count(head->block_count); window++) {
+        free_blocks += ash_count_bits(ash_word_get(&head->words[window]));
+        remote_blocks +=
+            ash_count_bits(atomic_load_explicit(&remote[window], memory_order_relaxed));
+    }
+    uint64_t live = head->block_count - free_blocks - remote_blocks;
+    out->free_blocks += free_blocks;
+    out->remote_blocks += remote_blocks;
+    out->live_blocks += live;
+    out->live_bytes += live * ash_classes[head->class_index].block_bytes;
+}
+
+void ashlar_heap_get_stats(struct ashlar_heap *public_heap, struct ashlar_heap_stats *out) {
+    struct ash_heap *heap = ash_heap_of(public_heap);
+    ash_lock_take(&heap->lock);
+    const struct ash_counts *counts = &heap->root.counts;
+    *out = (struct ashlar_heap_stats){
+        .region_bytes = heap->root.region_pages << ASH_PAGE_SHIFT,
+        .committed_bytes = counts->committed << ASH_PAGE_SHIFT,
+        .slab_bytes = counts->slab << ASH_PAGE_SHIFT,
+        .span_bytes = counts->span << ASH_PAGE_SHIFT,
+        .free_bytes = counts->free << ASH_PAGE_SHIFT,
+        .dirty_free_bytes = counts->dirty_free << ASH_PAGE_SHIFT,
+        .live_blocks = counts->spans,
+        .live_bytes = counts->span << ASH_PAGE_SHIFT,
+        .metadata_bytes = heap->metadata_committed,
+        .thread_heaps = heap->root.acquired,
+        .purged_bytes = counts->purged_total << ASH_PAGE_SHIFT,
+    };
+    for (uint64_t page = 0; page < counts->committed; page += run_length(ash_page_at(heap, page)))
+        if (ash_page_at(heap, page)->kind == ASH_PAGE_SLAB)
+            count_slab(heap, ash_page_at(heap, page), out);
+    ash_lock_give(&heap->lock);
+}

@@ -1,0 +1,111 @@
+/* The real system: Linux.
+ *
+ * Address space is reserved without access and committed by making it writable, because a limit on
+ * committed memory (vm.overcommit_memory = 2) charges writable pages and not reserved ones. Pages
+ * go back with MADV_DONTNEED: MADV_FREE would leave them in the resident size, which users read as
+ * a leak. All functions keep errno. */
+#include "base/base.h"
+
+#include <ashlar/os.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4 /* Linux 5.7; older ones refuse it, and the move copies */
+#endif
+
+enum { RESERVE_FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
+
+static void *linux_reserve(void *context, size_t bytes, size_t alignment) {
+    (void)context;
+    int kept = errno;
+    size_t slack = alignment > (size_t)sysconf(_SC_PAGESIZE) ? alignment : 0;
+    if (bytes + slack < bytes) return NULL;
+    uint8_t *start = mmap(NULL, bytes + slack, PROT_NONE, RESERVE_FLAGS, -1, 0);
+    if (start == MAP_FAILED) {
+        errno = kept;
+        return NULL;
+    }
+    if (slack == 0) return start;
+    uint8_t *aligned = (uint8_t *)ash_round_up((uintptr_t)start, alignment);
+    size_t before = (size_t)(aligned - start);
+    if (before > 0) munmap(start, before);
+    if (slack > before) munmap(aligned + bytes, slack - before);
+    return aligned;
+}
+
+static void linux_release(void *context, void *address, size_t bytes) {
+    (void)context;
+    int kept = errno;
+    munmap(address, bytes);
+    errno = kept;
+}
+
+static bool linux_commit(void *context, void *address, size_t bytes) {
+    (void)context;
+    int kept = errno;
+    bool done = mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
+    errno = kept;
+    return done;
+}
+
+static bool linux_purge(void *context, void *address, size_t bytes) {
+    (void)context;
+    int kept = errno;
+    bool done = madvise(address, bytes, MADV_DONTNEED) == 0;
+    errno = kept;
+    return done;
+}
+
+static bool linux_move(void *context, void *from, void *to, size_t bytes) {
+    int kept = errno;
+    /* DONTUNMAP leaves the source mapped and empty, so the region never has a hole. */
+    void *moved = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+    bool done = moved != MAP_FAILED;
+    if (!done) {
+        memcpy(to, from, bytes);
+        done = linux_purge(context, from, bytes);
+    }
+    errno = kept;
+    return done;
+}
+
+static bool linux_normalize(void *context, void *address, size_t bytes) {
+    (void)context;
+    int kept = errno;
+    /* A moved mapping keeps the file offset of where it came from and never merges with its
+     * neighbours again; a new one over it does. */
+    void *start = mmap(address, bytes, PROT_READ | PROT_WRITE, RESERVE_FLAGS | MAP_FIXED, -1, 0);
+    errno = kept;
+    return start != MAP_FAILED;
+}
+
+static size_t linux_page_bytes(void *context) {
+    (void)context;
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t linux_now_ms(void *context) {
+    (void)context;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static const struct ashlar_os linux_os = {
+    .reserve = linux_reserve,
+    .release = linux_release,
+    .commit = linux_commit,
+    .purge = linux_purge,
+    .move = linux_move,
+    .normalize = linux_normalize,
+    .page_bytes = linux_page_bytes,
+    .now_ms = linux_now_ms,
+};
+
+const struct ashlar_os *ashlar_os_linux(void) {
+    return &linux_os;
+}
