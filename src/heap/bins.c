@@ -36,11 +36,27 @@ static unsigned window_blocks(const struct ash_page *head) {
     return head->block_count < ASH_WINDOW_BLOCKS ? head->block_count : ASH_WINDOW_BLOCKS;
 }
 
+/* Opened windows of the current slab that hold free blocks. The current window's bit may be stale.
+ */
+static uint64_t bin_windows(const struct ash_bin *bin, const struct ash_page *head) {
+    uint64_t windows = head->summary & ash_low_bits(head->opened_windows);
+    bool stale = ash_word_get(bin->word) == 0;
+    return stale ? windows & ~((uint64_t)1 << bin->window_index) : windows;
+}
+
+/* The bin stops allocating from its current window: from here on the summary has to be right about
+ * it. */
+static void bin_close(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head) {
+    bin->candidates = 0; /* no moment with candidates of one window over the word of another */
+    atomic_signal_fence(memory_order_seq_cst);
+    if (bin->word != &heap->no_word && ash_word_get(bin->word) == 0)
+        head->summary &= ~((uint64_t)1 << bin->window_index);
+}
+
 static void bin_open(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head,
                      unsigned window) {
     uint64_t start = ash_page_address(heap, ash_page_number(heap, head));
-    bin->candidates = 0; /* no moment with candidates of one window over the word of another */
-    atomic_signal_fence(memory_order_seq_cst);
+    bin_close(bin, heap, head);
     bin->word = &head->words[window];
     bin->window = start + (uint64_t)window * ASH_WINDOW_BLOCKS * bin->block_bytes;
     bin->window_index = (uint8_t)window;
@@ -70,8 +86,7 @@ static bool bin_open_new(struct ash_bin *bin, struct ash_heap *heap, struct ash_
 static void bin_leave(struct ash_bin *bin, struct ash_heap *heap) {
     struct ash_page *head = ash_slab_linked(heap, bin->slab);
     if (head == NULL) return;
-    if (ash_word_get(bin->word) == 0) head->summary &= ~((uint64_t)1 << bin->window_index);
-    bin->candidates = 0;
+    bin_close(bin, heap, head);
     bin->word = &heap->no_word;
     bin->window = 0;
     bin->window_index = 0;
@@ -113,7 +128,7 @@ static bool bin_enter_new(struct ash_thread_heap *th, struct ash_bin *bin) {
 /* Starts over in the current slab. */
 static bool bin_sweep_again(struct ash_bin *bin, struct ash_heap *heap) {
     struct ash_page *head = ash_slab_linked(heap, bin->slab);
-    uint64_t opened = head == NULL ? 0 : head->summary & ash_low_bits(head->opened_windows);
+    uint64_t opened = head == NULL ? 0 : bin_windows(bin, head);
     if (opened == 0) return false;
     bin_sweep_to(bin, heap, head, ash_lowest_bit(opened));
     return true;
@@ -140,9 +155,7 @@ static bool bin_sweep_on(struct ash_bin *bin, struct ash_heap *heap) {
         bin->candidates = left;
         return true;
     }
-    if (left == 0) head->summary &= ~((uint64_t)1 << bin->window_index);
-    uint64_t later =
-        head->summary & ash_low_bits(head->opened_windows) & ~ash_low_bits(bin->window_index + 1U);
+    uint64_t later = bin_windows(bin, head) & ~ash_low_bits(bin->window_index + 1U);
     if (later == 0) return false;
     bin_sweep_to(bin, heap, head, ash_lowest_bit(later));
     return true;
