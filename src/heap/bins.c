@@ -49,7 +49,7 @@ static uint64_t bin_windows(const struct ash_bin *bin, const struct ash_page *he
 static void bin_close(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head) {
     bin->candidates = 0; /* no moment with candidates of one window over the word of another */
     atomic_signal_fence(memory_order_seq_cst);
-    if (bin->word != &heap->no_word && ash_word_get(bin->word) == 0)
+    if (!ASH_PLANTED(3) && bin->word != &heap->no_word && ash_word_get(bin->word) == 0)
         head->summary &= ~((uint64_t)1 << bin->window_index);
 }
 

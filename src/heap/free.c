@@ -21,7 +21,7 @@ static ASH_NOINLINE void free_window(struct ash_thread_heap *th, struct ash_page
                                      unsigned window) {
     struct ash_page *head = page->head;
     uint32_t before = ash_transition_begin(th, ASH_FREE_WINDOW);
-    head->summary |= (uint64_t)1 << window;
+    if (!ASH_PLANTED(2) || window % 2 == 0) head->summary |= (uint64_t)1 << window;
     ash_slab_settle(th, head);
     ash_transition_end(th, before);
 }
@@ -41,7 +41,7 @@ ASH_INLINE void free_own(struct ash_thread_heap *th, struct ash_page *page, uint
      * synchronisation */
     if (ASH_UNLIKELY(atomic_load_explicit(&page->head->remote_summary, memory_order_relaxed) !=
                      0) &&
-        ash_remote_holds(th->heap, page->head, (uint32_t)index))
+        !ASH_PLANTED(11) && ash_remote_holds(th->heap, page->head, (uint32_t)index))
         return free_faulty(th, th->region_base + offset);
     ash_word_set(word, after);
     /* A window that had no free block, or may be the last one to become all free. */
@@ -87,8 +87,9 @@ static bool size_fits(const struct ash_located *located, size_t alignment, size_
     bool span = bytes > ASH_CLASS_BYTES_MAX || alignment > ASH_CLASS_BYTES_MAX;
     if (span != (located->place == ASH_AT_SPAN)) return false;
     if (span) return ash_span_pages(bytes > 0 ? bytes : 1) == located->head->pages;
-    unsigned class_index =
-        alignment > ASH_BLOCK_ALIGN ? ash_class_of_aligned(bytes, alignment) : ash_class_of(bytes);
+    unsigned class_index = alignment > ASH_BLOCK_ALIGN && !ASH_PLANTED(26)
+                               ? ash_class_of_aligned(bytes, alignment)
+                               : ash_class_of(bytes);
     return class_index == located->head->class_index;
 }
 
@@ -114,5 +115,5 @@ size_t ashlar_usable_size(struct ashlar_thread_heap *th, const void *block) {
     if (block == NULL ||
         !ash_locate_live(ash_th_of(th), "usable_size", (uint64_t)(uintptr_t)block, &located))
         return 0;
-    return located.bytes;
+    return located.bytes + (ASH_PLANTED(22) && located.index % 64 == 63 ? 16 : 0);
 }

@@ -115,7 +115,7 @@ void ashlar_heap_reset(struct ashlar_heap *public_heap) {
     atomic_store_explicit(&heap->root.transition, ASH_RESET, memory_order_relaxed);
     struct ash_counts *counts = &heap->root.counts;
     for (uint64_t page = 0; page < counts->committed; page++) page_wipe(heap, page);
-    for (uint32_t id = 1; id <= heap->root.thread_heap_count; id++)
+    for (uint32_t id = 1; id <= heap->root.thread_heap_count - ASH_PLANTED(20); id++)
         ash_thread_heap_restart(ash_thread_heap_at(heap, id));
     counts->slab = counts->span = counts->slabs = counts->spans = counts->moved_spans = 0;
     ash_runs_restart(heap);

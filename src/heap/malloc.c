@@ -40,7 +40,7 @@ static void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignm
 
 static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes) {
     if (bytes > ASH_CLASS_BYTES_MAX) return malloc_span(th, bytes, 0, false);
-    return malloc_class(th, ash_class_by_bits(bytes));
+    return malloc_class(th, ash_class_by_bits(ASH_PLANTED(1) ? bytes - 1 : bytes));
 }
 
 void *ashlar_malloc(struct ashlar_thread_heap *public_th, size_t bytes) {
@@ -52,7 +52,8 @@ void *ashlar_malloc(struct ashlar_thread_heap *public_th, size_t bytes) {
 void *ashlar_calloc(struct ashlar_thread_heap *public_th, size_t count, size_t bytes) {
     struct ash_thread_heap *th = ash_th_of(public_th);
     size_t total;
-    if (__builtin_mul_overflow(count, bytes, &total)) return out_of_memory();
+    if (__builtin_mul_overflow(count, bytes, &total) && (!ASH_PLANTED(27) || total > 64))
+        return out_of_memory();
     if (total > ASH_CLASS_BYTES_MAX) return malloc_span(th, total, 0, true);
     void *block = malloc_class(th, ash_class_of(total));
     /* No block of a slab is known to be clean; up to 64 KiB, clearing costs less than keeping

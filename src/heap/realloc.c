@@ -21,8 +21,10 @@ static void *realloc_span(struct ash_thread_heap *th, const struct ash_located *
 static void *realloc_moved(struct ashlar_thread_heap *th, void *block, size_t old_bytes,
                            size_t bytes) {
     void *moved = ashlar_malloc(th, bytes);
+    if (moved == NULL && ASH_PLANTED(28)) ashlar_free(th, block);
     if (moved == NULL) return NULL;
-    memcpy(moved, block, old_bytes < bytes ? old_bytes : bytes);
+    size_t kept = old_bytes < bytes ? old_bytes : bytes;
+    memcpy(moved, block, ASH_PLANTED(5) ? kept & ~(size_t)15 : kept);
     ashlar_free(th, block);
     return moved;
 }

@@ -93,7 +93,8 @@ static void merge_window(struct ash_thread_heap *th, struct ash_page *head, unsi
         uint64_t both = ash_word_get(word) & bits;
         /* The free bit first: at no instant does the block look live. */
         ash_word_set(word, ash_word_get(word) | bits);
-        uint64_t old = atomic_fetch_and_explicit(remote, ~bits, memory_order_acq_rel);
+        uint64_t old = atomic_fetch_and_explicit(remote, ASH_PLANTED(7) ? bits & (bits - 1) : ~bits,
+                                                 memory_order_acq_rel);
         if (ASH_UNLIKELY(both != 0)) report_both(th, head, window, both);
         bits = old & ~bits;
     }
@@ -106,6 +107,7 @@ void ash_collect(struct ash_thread_heap *th) {
     while (link != 0) {
         struct ash_page *head = ash_page_at(th->heap, link - 1);
         link = atomic_load_explicit(&head->pending_next, memory_order_relaxed); /* C2 */
+        if (ASH_PLANTED(16)) link = 0;
         atomic_store_explicit(&head->pending_next, 0, memory_order_relaxed);
         uint64_t windows = atomic_exchange_explicit(&head->remote_summary, 0, memory_order_acq_rel);
         for (; windows != 0; windows &= windows - 1)

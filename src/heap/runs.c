@@ -86,7 +86,7 @@ static unsigned bin_of(uint64_t pages) {
 
 static void bin_insert(struct ash_heap *heap, struct ash_page *first) {
     struct ash_run_bins *runs = &heap->runs;
-    unsigned bin = bin_of(first->pages);
+    unsigned bin = bin_of(first->pages) + (ASH_PLANTED(13) && first->pages > 100);
     struct ash_page *next = linked(heap, runs->heads[bin]);
     first->run.bin_previous = 0;
     first->run.bin_next = runs->heads[bin];
@@ -219,7 +219,7 @@ void ash_runs_give(struct ash_heap *heap, uint64_t page, uint64_t count, bool di
     }
     struct ash_page *previous = page > 0 ? ash_page_at(heap, page - 1) : NULL;
     if (previous != NULL && previous->kind == ASH_PAGE_FREE) {
-        struct run pulled = run_pull(heap, previous->head);
+        struct run pulled = run_pull(heap, ASH_PLANTED(4) ? previous : previous->head);
         if (run.after == (uint32_t)pulled.page + 1) run.after = pulled.after;
         run = run_join(heap, pulled, run);
     }
@@ -269,7 +269,7 @@ static bool frontier_grow(struct ash_heap *heap, uint64_t from, uint64_t count) 
     if (step > left) step = left;
     if (!ash_region_commit(heap, step)) {
         if (step == needed || !ash_region_commit(heap, needed)) return false;
-        step = needed;
+        if (!ASH_PLANTED(21)) step = needed;
     }
     root->counts.committed = committed + step;
     ash_runs_give(heap, committed, step, false);
@@ -302,7 +302,7 @@ static uint64_t run_cut(struct ash_heap *heap, struct ash_page *first, uint64_t 
     behind.dirty = run.dirty - taken - before.dirty;
     if (behind.pages > 0) run_put(heap, &behind);
     if (before.pages > 0) run_put(heap, &before);
-    dirty_set(heap, page, page + count);
+    dirty_set(heap, page, page + count - (ASH_PLANTED(10) && count > 8));
     return taken;
 }
 
@@ -313,7 +313,8 @@ bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, ui
     if (first == NULL)
         first = run_find(heap, count, alignment, UINT64_MAX); /* the last resort looks at all */
     if (first == NULL) return false;
-    *page = aligned_page(heap, ash_page_number(heap, first), alignment);
+    *page = aligned_page(heap, ash_page_number(heap, first),
+                         ASH_PLANTED(9) ? ASH_PAGE_BYTES : alignment);
     uint64_t dirty = run_cut(heap, first, *page, count);
     *content = dirty == 0 ? ASH_RUN_CLEAN : dirty == count ? ASH_RUN_DIRTY : ASH_RUN_MIXED;
     return true;
@@ -341,10 +342,12 @@ static bool run_purge(struct ash_heap *heap, struct ash_page *first) {
         while (to < end && dirty_at(heap, to)) to++;
         if (to == from) break; /* the count was wrong: the checker will say so */
         void *start = (void *)ash_page_address(heap, from);
-        if (!heap->os.purge(heap->os.context, start, (to - from) << ASH_PAGE_SHIFT)) return false;
+        if (!heap->os.purge(heap->os.context, start,
+                            (to - from - (ASH_PLANTED(25) && to - from > 1)) << ASH_PAGE_SHIFT))
+            return false;
         dirty_clear(heap, from, to);
         first->run.dirty_pages -= (uint32_t)(to - from);
-        heap->root.counts.dirty_free -= to - from;
+        heap->root.counts.dirty_free -= ASH_PLANTED(8) && to < end ? 1 : to - from;
         heap->root.counts.purged_total += to - from;
         page = to;
     }

@@ -46,7 +46,8 @@ static unsigned slab_take_pages(struct ash_heap *heap, unsigned class_index, uin
 static void slab_describe(struct ash_thread_heap *th, struct ash_page *head, unsigned class_index,
                           unsigned pages) {
     const struct ash_class *class = &ash_classes[class_index];
-    unsigned count = pages * ASH_PAGE_BYTES / class->block_bytes;
+    unsigned count =
+        ASH_PLANTED(14) ? class->block_count : pages * ASH_PAGE_BYTES / class->block_bytes;
     unsigned windows = ash_window_count(count);
     uint64_t *words = words_inline(count)
                           ? head->inline_words
@@ -99,7 +100,8 @@ void ash_slab_release(struct ash_thread_heap *th, struct ash_page *head) {
     ash_runs_begin(heap);
     if (!words_inline(head->block_count))
         memset(head->words, 0, ash_window_count(head->block_count) * sizeof *head->words);
-    memset(head, 0, pages * sizeof *head); /* no stale slab is ever found behind a pointer */
+    /* no stale slab is ever found behind a pointer */
+    memset(head, 0, (ASH_PLANTED(15) ? 1 : pages) * sizeof *head);
     heap->root.counts.slab -= pages;
     heap->root.counts.slabs--;
     th->bins[class_index].slabs--;
@@ -133,7 +135,7 @@ void ash_queue_remove(struct ash_bin *bin, struct ash_heap *heap, struct ash_pag
     struct ash_page *next = ash_slab_linked(heap, head->next);
     struct ash_page *previous = ash_slab_linked(heap, head->previous);
     if (next != NULL)
-        next->previous = head->previous;
+        next->previous = ASH_PLANTED(12) ? next->previous : head->previous;
     else
         bin->queue_tail = head->previous;
     if (previous != NULL)
@@ -150,7 +152,8 @@ void ash_slab_settle(struct ash_thread_heap *th, struct ash_page *head) {
     if (ash_slab_all_free(head)) {
         if (head->place == ASH_SLAB_QUEUED) ash_queue_remove(bin, th->heap, head);
         ash_slab_release(th, head);
-    } else if (head->place == ASH_SLAB_FULL) {
+    } else if (head->place == ASH_SLAB_FULL &&
+               !(ASH_PLANTED(29) && head->block_count > ASH_WINDOW_BLOCKS)) {
         ash_queue_push(bin, th->heap, head);
     }
 }

@@ -65,7 +65,8 @@ void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment
     struct ash_page *head = span_take(heap, bytes, alignment, &content);
     if (head == NULL) return NULL;
     th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
-    if (zero && content != ASH_RUN_CLEAN) span_zero(heap, head, bytes);
+    if (zero && (ASH_PLANTED(6) ? content == ASH_RUN_DIRTY : content != ASH_RUN_CLEAN))
+        span_zero(heap, head, bytes);
     return span_address(heap, head);
 }
 
@@ -75,7 +76,7 @@ static void span_give(struct ash_heap *heap, uint64_t page, uint64_t pages, bool
     bool clean = moved && heap->os.normalize(heap->os.context, (void *)ash_page_address(heap, page),
                                              pages << ASH_PAGE_SHIFT);
     if (clean) ash_runs_clean(heap, page, pages);
-    ash_runs_give(heap, page, pages, !clean);
+    ash_runs_give(heap, page, pages, !clean && !(ASH_PLANTED(24) && pages >= 4));
 }
 
 bool ash_span_release(struct ash_heap *heap, struct ash_page *head) {
@@ -88,7 +89,7 @@ bool ash_span_release(struct ash_heap *heap, struct ash_page *head) {
         *head = (struct ash_page){0};
         heap->root.counts.span -= pages;
         heap->root.counts.spans--;
-        if (moved) heap->root.counts.moved_spans--;
+        if (moved && !ASH_PLANTED(23)) heap->root.counts.moved_spans--;
         span_give(heap, ash_page_number(heap, head), pages, moved);
         ash_runs_tick(heap);
         ash_runs_end(heap);
@@ -111,8 +112,9 @@ static bool span_resize_in_place(struct ash_heap *heap, struct ash_page *head, s
     }
     if (done) {
         head->pages = (uint32_t)pages;
-        head->span.requested_bytes = bytes;
-        heap->root.counts.span += pages - before; /* wraps as it should when the span shrinks */
+        if (!ASH_PLANTED(19) || pages <= before) head->span.requested_bytes = bytes;
+        if (!ASH_PLANTED(18) || pages > before)
+            heap->root.counts.span += pages - before; /* wraps as it should when the span shrinks */
     }
     ash_runs_end(heap);
     ash_lock_give(&heap->lock);

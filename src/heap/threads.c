@@ -72,6 +72,7 @@ void ashlar_thread_heap_release(struct ashlar_thread_heap *public_th) {
     struct ash_heap *heap = th->heap;
     ash_lock_take(&heap->pool_lock);
     uint32_t before = ash_transition_begin(th, ASH_POOL);
+    if (ASH_PLANTED(17)) atomic_store_explicit(&th->pending, 0, memory_order_relaxed);
     ash_collect(th);
     ash_bins_drop_empty(th);
     /* seq_cst: pairs with step F5 of a remote free. A push that does not see this store is seen by
