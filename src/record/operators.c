@@ -1,0 +1,158 @@
+/* The C++ operators new and delete, for allocators that bring their own.
+ *
+ * 1. Purpose. libstdc++ and libc++ make these of malloc and free, where preload.c sees them. But
+ *    mimalloc, jemalloc and tcmalloc define them too, and go straight to their own insides: a C++
+ *    program would then allocate past the recorder. So the names have to stand here as well.
+ *
+ * 2. Two ways on. When the next definition lives in the same shared object as the next malloc, the
+ *    call is recorded here. Otherwise it is passed on as it came, with no mark and no frame of ours
+ *    in between, and the malloc that it makes is recorded; so a new handler runs, and bad_alloc is
+ *    thrown, exactly as without us.
+ *
+ * 3. Where the next one is. RTLD_NEXT does not see a C++ runtime that came later by dlopen (a
+ *    plug-in of a C program); its handle is then asked for by name. Should there be none at all,
+ *    malloc and free serve, and what cannot be had ends the process: nobody could throw.
+ */
+#include "record/log.h"
+#include "record/next.h"
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One row an operator: symbol, parameters, arguments, and for the fallback of section 3 the
+ * alignment and the number of bytes (new) or the block (delete). `nothrow` is std::nothrow_t's
+ * address, `alignment` an std::align_val_t, both passed as such in the Itanium ABI. */
+#define NEWS(X)                                                                                    \
+    X(_Znwm, (size_t bytes), (bytes), 0, true)                                                     \
+    X(_Znam, (size_t bytes), (bytes), 0, true)                                                     \
+    X(_ZnwmRKSt9nothrow_t, (size_t bytes, const void *nothrow), (bytes, nothrow), 0, false)        \
+    X(_ZnamRKSt9nothrow_t, (size_t bytes, const void *nothrow), (bytes, nothrow), 0, false)        \
+    X(_ZnwmSt11align_val_t, (size_t bytes, size_t alignment), (bytes, alignment), alignment, true) \
+    X(_ZnamSt11align_val_t, (size_t bytes, size_t alignment), (bytes, alignment), alignment, true) \
+    X(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t bytes, size_t alignment, const void *nothrow),   \
+      (bytes, alignment, nothrow), alignment, false)                                               \
+    X(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t bytes, size_t alignment, const void *nothrow),   \
+      (bytes, alignment, nothrow), alignment, false)
+
+#define DELETES(X)                                                                                 \
+    X(_ZdlPv, (void *block), (block))                                                              \
+    X(_ZdaPv, (void *block), (block))                                                              \
+    X(_ZdlPvm, (void *block, size_t bytes), (block, bytes))                                        \
+    X(_ZdaPvm, (void *block, size_t bytes), (block, bytes))                                        \
+    X(_ZdlPvRKSt9nothrow_t, (void *block, const void *nothrow), (block, nothrow))                  \
+    X(_ZdaPvRKSt9nothrow_t, (void *block, const void *nothrow), (block, nothrow))                  \
+    X(_ZdlPvSt11align_val_t, (void *block, size_t alignment), (block, alignment))                  \
+    X(_ZdaPvSt11align_val_t, (void *block, size_t alignment), (block, alignment))                  \
+    X(_ZdlPvmSt11align_val_t, (void *block, size_t bytes, size_t alignment),                       \
+      (block, bytes, alignment))                                                                   \
+    X(_ZdaPvmSt11align_val_t, (void *block, size_t bytes, size_t alignment),                       \
+      (block, bytes, alignment))                                                                   \
+    X(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *block, size_t alignment, const void *nothrow),   \
+      (block, alignment, nothrow))                                                                 \
+    X(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *block, size_t alignment, const void *nothrow),   \
+      (block, alignment, nothrow))
+
+enum way { UNKNOWN, RECORD, PASS, NOBODY };
+struct next_operator {
+    _Atomic(uintptr_t) function;
+    _Atomic(int) way;
+};
+
+static bool same_object(void *a, const void *b) {
+    Dl_info of_a, of_b;
+    return dladdr(a, &of_a) != 0 && dladdr(b, &of_b) != 0 && of_a.dli_fbase == of_b.dli_fbase;
+}
+
+static void *from_runtime(const char *symbol) {
+    static const char *const runtimes[] = {"libstdc++.so.6", "libc++.so.1"};
+    for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++) {
+        void *handle = dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
+        if (handle == NULL) continue;
+        void *found = dlsym(handle, symbol);
+        dlclose(handle); /* whoever calls the operator keeps it loaded */
+        if (found != NULL) return found;
+    }
+    return NULL;
+}
+
+/* Section 3. Threads that meet here find the same. */
+static __attribute__((noinline, cold)) void find_next(struct next_operator *next,
+                                                      const char *symbol) {
+    free(malloc(1)); /* the recorder is started */
+    void *found = dlsym(RTLD_NEXT, symbol);
+    int way = NOBODY;
+    if (found != NULL) {
+        void *next_malloc;
+        memcpy(&next_malloc, &ash_next.malloc, sizeof next_malloc);
+        way = same_object(found, next_malloc) ? RECORD : PASS;
+    } else {
+        found = from_runtime(symbol);
+        if (found != NULL) way = PASS;
+    }
+    atomic_store_explicit(&next->function, (uintptr_t)found, memory_order_relaxed);
+    atomic_store_explicit(&next->way, way, memory_order_release);
+}
+
+static inline int way_of(struct next_operator *next, const char *symbol) {
+    int way = atomic_load_explicit(&next->way, memory_order_acquire);
+    if (__builtin_expect(way != UNKNOWN, 1)) return way;
+    find_next(next, symbol);
+    return atomic_load_explicit(&next->way, memory_order_acquire);
+}
+
+static void *fallback_new(size_t bytes, size_t alignment, bool throws) {
+    void *block = NULL;
+    if (alignment == 0)
+        block = malloc(bytes);
+    else if (posix_memalign(&block, alignment, bytes) != 0)
+        block = NULL;
+    if (block == NULL && throws) abort();
+    return block;
+}
+
+/* Runs also when bad_alloc flies through. */
+static void leave(const bool *entered) {
+    if (*entered) ash_log_leave();
+}
+
+#define DEFINE_NEW(symbol, parameters, arguments, alignment_or_0, throws)                          \
+    void *symbol parameters;                                                                       \
+    void *symbol parameters {                                                                      \
+        static struct next_operator next;                                                          \
+        int way = way_of(&next, #symbol);                                                          \
+        if (way == NOBODY) return fallback_new(bytes, alignment_or_0, throws);                     \
+        void *(*function)parameters = (void *(*)parameters)next.function;                          \
+        if (way == PASS) return function arguments;                                                \
+        void *block = NULL;                                                                        \
+        bool recorded;                                                                             \
+        {                                                                                          \
+            __attribute__((cleanup(leave))) bool entered = ASH_LOG_ENTER();                        \
+            recorded = entered;                                                                    \
+            block = function arguments;                                                            \
+        }                                                                                          \
+        size_t aligned = alignment_or_0;                                                           \
+        if (recorded)                                                                              \
+            ash_log_event(aligned != 0 ? ASH_RAW_ALIGNED : ASH_RAW_MALLOC, block, bytes, aligned); \
+        return block;                                                                              \
+    }
+NEWS(DEFINE_NEW)
+
+#define DEFINE_DELETE(symbol, parameters, arguments)                                               \
+    void symbol parameters;                                                                        \
+    void symbol parameters {                                                                       \
+        static struct next_operator next;                                                          \
+        int way = way_of(&next, #symbol);                                                          \
+        if (way == NOBODY) {                                                                       \
+            free(block);                                                                           \
+            return;                                                                                \
+        }                                                                                          \
+        void(*function) parameters = (void(*) parameters)next.function;                            \
+        if (way == PASS || block == NULL || !ASH_LOG_ENTER()) {                                    \
+            function arguments;                                                                    \
+            return;                                                                                \
+        }                                                                                          \
+        ash_log_event(ASH_RAW_FREE, block, 0, 0);                                                  \
+        function arguments;                                                                        \
+        ash_log_leave();                                                                           \
+    }
+DELETES(DEFINE_DELETE)
