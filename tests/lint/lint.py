@@ -91,6 +91,7 @@ HEADERS = [
 EXCEPTIONS = {
     ("memory", "src/os/"): "this is the place",
     ("layers", "src/trace/target_core.c"): "the one adapter that knows the core",
+    ("columns", "src/base/plants.def"): "one row is one line: CMake and scripts read it",
 }
 
 FUNCTION_LINES_MAX = 70
@@ -227,7 +228,7 @@ def check_shape(root):
         if not text.startswith("/*"):
             yield path, 1, "theory", "a file opens with a comment that says what it is for"
         for number, line in enumerate(lines, 1):
-            if len(line) > COLUMNS_MAX:
+            if len(line) > COLUMNS_MAX and not excepted("columns", path):
                 yield path, number, "columns", f"{len(line)} columns"
             if line != line.rstrip() or "\t" in line:
                 yield path, number, "space", "tab, or space at the end"
