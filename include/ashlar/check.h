@@ -77,9 +77,6 @@ enum ashlar_verdict ashlar_check_touched(const struct ashlar_heap *heap, uintptr
                                          ashlar_finding_sink *sink, void *context,
                                          struct ashlar_check_report *report);
 
-/* Root of a heap of this process. */
-uint64_t ashlar_heap_root(const struct ashlar_heap *heap);
-
 /* "sound", "corrupt", "incomplete" */
 const char *ashlar_verdict_text(enum ashlar_verdict verdict);
 

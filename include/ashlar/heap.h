@@ -173,6 +173,10 @@ struct ashlar_heap_stats {
 };
 void ashlar_heap_get_stats(struct ashlar_heap *heap, struct ashlar_heap_stats *out);
 
+/* Address of the heap's exported root, from which a reader inside or outside the process finds and
+ * decodes everything (<ashlar/check.h>). */
+uint64_t ashlar_heap_root(const struct ashlar_heap *heap);
+
 /* Size classes. */
 uint32_t ashlar_class_count(void);
 size_t ashlar_class_bytes(uint32_t class_index); /* 0 when there is no such class */

@@ -25,7 +25,6 @@
 #include "heap/runs.h"
 #include "heap/threads.h"
 
-#include <ashlar/check.h>
 #include <string.h>
 
 enum { DECAY_MS = 500, THREAD_HEAPS = 65536, THREAD_HEAPS_IN_MEMORY = 4 };
