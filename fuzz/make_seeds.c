@@ -1,0 +1,331 @@
+/* fuzz_seeds: makes corpus/fuzz_heap, the inputs that every campaign starts from.
+ *
+ *   fuzz_seeds OUT_DIRECTORY [TEXT_TRACE...]
+ *
+ * One seed per part of the core that random bytes reach late or never: loops that fill slabs, frees
+ * from other threads, memory that runs out, time that passes. Hand-written text traces
+ * (corpus/seeds) are only re-encoded. The output depends on this program and those files alone, so
+ * scripts/fuzz-seeds can say whether the corpus in the tree is current.
+ */
+#include <ashlar/trace.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MiB = 1 << 20, KiB = 1 << 10 };
+
+/* A trace that is being written; without memory the program ends. */
+static void add(struct ashlar_trace *t, struct ashlar_op op) {
+    if (!ashlar_trace_append(t, &op)) {
+        fprintf(stderr, "fuzz_seeds: no memory\n");
+        exit(5);
+    }
+}
+static void put(struct ashlar_trace *t, uint8_t kind, uint8_t thread, uint32_t slot, uint64_t size,
+                uint64_t arg) {
+    add(t,
+        (struct ashlar_op){.kind = kind, .thread = thread, .slot = slot, .size = size, .arg = arg});
+}
+static void fill(struct ashlar_trace *t, uint8_t thread, uint32_t slot, uint32_t count,
+                 uint64_t size) {
+    for (uint32_t i = 0; i < count; i++) put(t, ASHLAR_OP_MALLOC, thread, slot + i, size, 0);
+}
+static void drain(struct ashlar_trace *t, uint8_t thread, uint32_t slot, uint32_t count,
+                  uint32_t step) {
+    for (uint32_t i = 0; i < count; i += step) put(t, ASHLAR_OP_FREE, thread, slot + i, 0, 0);
+}
+
+static void class_edges(struct ashlar_trace *t, uint64_t part) {
+    uint32_t count = ashlar_class_count(), from = (uint32_t)part * count / 4;
+    uint32_t to = (uint32_t)(part + 1) * count / 4, slot = 0;
+    for (uint32_t c = from; c < to; c++)
+        for (uint64_t nudge = 0; nudge < 3; nudge++)
+            put(t, ASHLAR_OP_MALLOC, 0, slot++, ashlar_class_bytes(c) + nudge - 1, 0);
+    for (uint32_t i = 0; i < slot; i++)
+        put(t, i % 2 ? ASHLAR_OP_FREE_SIZED : ASHLAR_OP_FREE, 0, i, 0, 0);
+}
+/* Fills more than one slab where the slots allow, drains it in two orders, and fills it again. */
+static void class_loop(struct ashlar_trace *t, uint64_t class_index) {
+    uint64_t bytes = ashlar_class_bytes((uint32_t)class_index);
+    uint32_t count = bytes < 2 * KiB ? 200 : bytes < 16 * KiB ? 80 : 24;
+    fill(t, 0, 0, count, bytes);
+    drain(t, 0, 0, count, 3);
+    fill(t, 0, 0, count, bytes - 1);
+    drain(t, 0, 0, count, 1);
+    put(t, ASHLAR_OP_CALLOC, 0, 0, bytes, 1);
+    put(t, ASHLAR_OP_CHECK, 0, 0, 0, 0);
+}
+static void remote_free(struct ashlar_trace *t, uint64_t bytes) {
+    t->threads = 2;
+    fill(t, 0, 0, 130, bytes);
+    drain(t, 1, 0, 130, 2);
+    put(t, ASHLAR_OP_COLLECT, 0, 0, 0, 0);
+    drain(t, 1, 1, 129, 4);
+    drain(t, 0, 3, 127, 4);
+    fill(t, 0, 200, 130, bytes);
+    drain(t, 1, 200, 130, 1);
+    fill(t, 1, 400, 10, bytes);
+}
+/* A block freed by another thread, and again by its owner before that is merged. */
+static void remote_double_free(struct ashlar_trace *t, uint64_t bytes) {
+    t->threads = 2;
+    fill(t, 0, 0, 4, bytes);
+    put(t, ASHLAR_OP_FREE, 1, 1, 0, 0);
+    put(t, ASHLAR_OP_DOUBLE_FREE, 0, 1, 0, 0);
+    put(t, ASHLAR_OP_DOUBLE_FREE, 1, 1, 0, 0);
+    put(t, ASHLAR_OP_COLLECT, 0, 0, 0, 0);
+    put(t, ASHLAR_OP_DOUBLE_FREE, 1, 1, 0, 0);
+    put(t, ASHLAR_OP_DOUBLE_FREE, 0, 1, 0, 0);
+}
+static void exit_and_adopt(struct ashlar_trace *t, uint64_t bytes) {
+    t->threads = 3;
+    fill(t, 0, 0, 100, bytes);
+    drain(t, 1, 0, 100, 3);
+    put(t, ASHLAR_OP_THREAD_EXIT, 0, 0, 0, 0);
+    drain(t, 1, 1, 99, 3);
+    fill(t, 2, 200, 100, bytes);
+    put(t, ASHLAR_OP_THREAD_EXIT, 2, 0, 0, 0);
+    put(t, ASHLAR_OP_THREAD_EXIT, 1, 0, 0, 0);
+    fill(t, 0, 400, 40, bytes);
+    drain(t, 2, 2, 98, 3);
+    drain(t, 0, 200, 100, 1);
+}
+static void trim(struct ashlar_trace *t, uint64_t bytes) {
+    fill(t, 0, 0, 12, bytes);
+    drain(t, 0, 0, 12, 2);
+    put(t, ASHLAR_OP_TRIM, 0, 0, 0, 0);
+    drain(t, 0, 1, 11, 2);
+    put(t, ASHLAR_OP_TRIM, 0, 0, 0, 0);
+    put(t, ASHLAR_OP_TRIM, 0, 0, 0, 0);
+    for (uint32_t i = 0; i < 12; i++) put(t, ASHLAR_OP_CALLOC, 0, i, bytes, 1);
+}
+static void calloc_recycled(struct ashlar_trace *t, uint64_t bytes) {
+    for (uint32_t round = 0; round < 3; round++) {
+        fill(t, 0, 0, 6, bytes);
+        for (uint32_t i = 0; i < 6; i++) put(t, ASHLAR_OP_FILL, 0, i, 0, 0);
+        drain(t, 0, 0, 6, 1);
+        if (round == 1) put(t, ASHLAR_OP_TRIM, 0, 0, 0, 0);
+        for (uint32_t i = 0; i < 6; i++) put(t, ASHLAR_OP_CALLOC, 0, i, bytes / 2, 2);
+        drain(t, 0, 0, 6, 1);
+    }
+}
+/* A span that grows into what is behind it, and then cannot. */
+static void realloc_growth(struct ashlar_trace *t, uint64_t blocked) {
+    put(t, ASHLAR_OP_MALLOC, 0, 0, 70000, 0);
+    if (blocked) put(t, ASHLAR_OP_MALLOC, 0, 1, 70000, 0);
+    for (uint64_t bytes = 80000; bytes < 6 * MiB; bytes += bytes / 3)
+        put(t, ASHLAR_OP_REALLOC, 0, 0, bytes, 0);
+    put(t, ASHLAR_OP_FREE, 0, 1, 0, 0);
+    for (uint64_t bytes = 4 * MiB; bytes > 64; bytes /= 2)
+        put(t, ASHLAR_OP_REALLOC, 0, 0, bytes, 0);
+    put(t, ASHLAR_OP_REALLOC, 0, 2, 100, 0);
+    put(t, ASHLAR_OP_REALLOC, 0, 2, 0, 0);
+}
+static void purge_by_clock(struct ashlar_trace *t, uint64_t bytes) {
+    for (uint32_t round = 0; round < 4; round++) {
+        fill(t, 0, 0, 8, bytes << round);
+        drain(t, 0, 0, 8, 1);
+        put(t, ASHLAR_OP_CLOCK, 0, 0, 0, 400 + 200 * round);
+        put(t, ASHLAR_OP_MALLOC, 0, 20 + round, 300000, 0);
+        put(t, ASHLAR_OP_CALLOC, 0, 30 + round, bytes, 1);
+        put(t, ASHLAR_OP_FREE, 0, 20 + round, 0, 0);
+    }
+}
+static void faults(struct ashlar_trace *t, uint64_t nth) {
+    for (uint32_t i = 0; i < 6; i++) {
+        put(t, ASHLAR_OP_FAULT, 0, 0, 0, nth);
+        put(t, ASHLAR_OP_MALLOC, 0, i, (uint64_t)(i + 1) * 700000, 0);
+        put(t, ASHLAR_OP_REALLOC, 0, i, (uint64_t)(i + 2) * 900000, 0);
+        put(t, ASHLAR_OP_MALLOC, 0, 40 + i, 3000, 0);
+    }
+    drain(t, 0, 0, 6, 2);
+    put(t, ASHLAR_OP_FAULT, 0, 0, 0, nth);
+    put(t, ASHLAR_OP_TRIM, 0, 0, 0, 0);
+    fill(t, 0, 10, 4, 500000);
+}
+static void exhaust_memory(struct ashlar_trace *t, uint64_t bytes) {
+    t->heap = ASHLAR_HEAP_IN_MEMORY;
+    t->heap_kib = 1024;
+    t->threads = 2;
+    uint32_t count = (uint32_t)(MiB / bytes) + 4;
+    if (count > 300) count = 300;
+    fill(t, 0, 0, count, bytes);
+    drain(t, 0, 0, count, 2);
+    fill(t, 1, 400, count / 2, bytes);
+    put(t, ASHLAR_OP_TRIM, 0, 0, 0, 0);
+    drain(t, 1, 0, count, 1);
+    for (uint32_t i = 0; i < 8; i++) put(t, ASHLAR_OP_CALLOC, 0, 800 + i, bytes * 2, 1);
+}
+static void illegal(struct ashlar_trace *t, uint64_t kind) {
+    static const uint64_t sizes[] = {48, 3000, 200000};
+    t->threads = 2;
+    for (uint32_t i = 0; i < 3; i++) {
+        put(t, ASHLAR_OP_MALLOC, 0, i, sizes[i], 0);
+        put(t, ASHLAR_OP_MALLOC, 0, 10 + i, sizes[i], 0);
+        if (kind == ASHLAR_OP_DOUBLE_FREE || kind == ASHLAR_OP_WRITE_STALE)
+            put(t, ASHLAR_OP_FREE, 0, i, 0, 0);
+        put(t, (uint8_t)kind, 0, i, i == 0 ? 1000 : 8, i * 3 + 1);
+        put(t, (uint8_t)kind, 1, i, i == 0 ? 8 : 1000, i * 2);
+    }
+    put(t, ASHLAR_OP_CHECK, 0, 0, 0, 0);
+}
+static void aligned(struct ashlar_trace *t, uint64_t bytes) {
+    for (uint32_t shift = 0; shift < 24; shift++)
+        put(t, ASHLAR_OP_ALIGNED, 0, shift, bytes, (uint64_t)1 << shift);
+    put(t, ASHLAR_OP_ALIGNED, 0, 30, bytes, 24);
+    put(t, ASHLAR_OP_ALIGNED, 0, 31, bytes, UINT64_C(1) << 40);
+    for (uint32_t i = 0; i < 24; i++) {
+        put(t, ASHLAR_OP_USABLE, 0, i, 0, 0);
+        put(t, i % 3 ? ASHLAR_OP_REALLOC : ASHLAR_OP_FREE_SIZED, 0, i, bytes + 100, 0);
+    }
+}
+static void absurd(struct ashlar_trace *t, uint64_t unused) {
+    (void)unused;
+    static const uint64_t sizes[] = {
+        UINT64_MAX,        UINT64_MAX - 15,   UINT64_MAX - 65535, INT64_MAX,
+        UINT64_C(1) << 63, UINT64_C(1) << 62, UINT64_C(1) << 40,  0};
+    put(t, ASHLAR_OP_MALLOC, 0, 0, 100, 0);
+    for (uint32_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        put(t, ASHLAR_OP_MALLOC, 0, 10 + i, sizes[i], 0);
+        put(t, ASHLAR_OP_CALLOC, 0, 20 + i, sizes[i], 3);
+        put(t, ASHLAR_OP_CALLOC, 0, 30 + i, UINT64_C(1) << 32, (UINT64_C(1) << 32) + i);
+        put(t, ASHLAR_OP_ALIGNED, 0, 40 + i, sizes[i], 4096);
+        if (sizes[i] != 0) put(t, ASHLAR_OP_REALLOC, 0, 0, sizes[i], 0);
+    }
+}
+static void reset(struct ashlar_trace *t, uint64_t bytes) {
+    t->threads = 3;
+    fill(t, 0, 0, 40, bytes);
+    fill(t, 1, 100, 40, bytes * 3);
+    drain(t, 1, 0, 40, 2);
+    put(t, ASHLAR_OP_THREAD_EXIT, 1, 0, 0, 0);
+    put(t, ASHLAR_OP_RESET, 0, 0, 0, 0);
+    fill(t, 2, 0, 40, bytes);
+    for (uint32_t i = 0; i < 10; i++) put(t, ASHLAR_OP_CALLOC, 0, 50 + i, bytes, 1);
+    drain(t, 0, 0, 40, 1);
+    put(t, ASHLAR_OP_RESET, 0, 0, 0, 0);
+}
+static void generated(struct ashlar_trace *t, uint64_t n) {
+    struct ashlar_generator generator = {
+        .state = n,
+        .slots = n % 3 == 0 ? 16 : 200,
+        .threads = 1 + (uint32_t)(n % 4),
+        .size_limit = (uint64_t)256 << (n % 4 * 4),
+        .illegal = n % 2 == 1,
+    };
+    t->threads = generator.threads;
+    if (n % 4 == 3) {
+        t->heap = ASHLAR_HEAP_IN_MEMORY;
+        t->heap_kib = 2048;
+    }
+    for (size_t i = 0; i < 160; i++) {
+        struct ashlar_op op;
+        ashlar_generate_op(&generator, &op);
+        if (op.kind != ASHLAR_OP_FLIP) add(t, op);
+    }
+}
+
+struct seed {
+    const char *name;
+    void (*make)(struct ashlar_trace *t, uint64_t argument);
+    uint64_t argument;
+};
+static const struct seed seeds[] = {
+    {"class-edges-1", class_edges, 0},
+    {"class-edges-2", class_edges, 1},
+    {"class-edges-3", class_edges, 2},
+    {"class-edges-4", class_edges, 3},
+    {"class-loop-first", class_loop, 0},
+    {"class-loop-08", class_loop, 8},
+    {"class-loop-12", class_loop, 12},
+    {"class-loop-17", class_loop, 17},
+    {"class-loop-22", class_loop, 22},
+    {"class-loop-27", class_loop, 27},
+    {"class-loop-32", class_loop, 32},
+    {"class-loop-37", class_loop, 37},
+    {"class-loop-last", class_loop, 43},
+    {"remote-free-small", remote_free, 48},
+    {"remote-free-medium", remote_free, 1500},
+    {"remote-free-large", remote_free, 20000},
+    {"remote-double-free", remote_double_free, 64},
+    {"remote-double-free-span", remote_double_free, 100000},
+    {"exit-and-adopt-small", exit_and_adopt, 112},
+    {"exit-and-adopt-medium", exit_and_adopt, 5000},
+    {"trim-slabs", trim, 8192},
+    {"trim-spans", trim, 200000},
+    {"calloc-recycled-slab", calloc_recycled, 640},
+    {"calloc-recycled-medium", calloc_recycled, 12000},
+    {"calloc-recycled-span", calloc_recycled, 150000},
+    {"realloc-growth", realloc_growth, 0},
+    {"realloc-growth-blocked", realloc_growth, 1},
+    {"purge-by-clock-slab", purge_by_clock, 6000},
+    {"purge-by-clock-span", purge_by_clock, 90000},
+    {"fault-first", faults, 1},
+    {"fault-second", faults, 2},
+    {"fault-third", faults, 3},
+    {"exhaust-memory-4k", exhaust_memory, 4000},
+    {"exhaust-memory-30k", exhaust_memory, 30000},
+    {"exhaust-memory-span", exhaust_memory, 70000},
+    {"illegal-double-free", illegal, ASHLAR_OP_DOUBLE_FREE},
+    {"illegal-free-inside", illegal, ASHLAR_OP_FREE_INSIDE},
+    {"illegal-free-foreign", illegal, ASHLAR_OP_FREE_FOREIGN},
+    {"illegal-free-wrong-size", illegal, ASHLAR_OP_FREE_WRONG_SIZE},
+    {"illegal-write-past", illegal, ASHLAR_OP_WRITE_PAST},
+    {"illegal-write-stale", illegal, ASHLAR_OP_WRITE_STALE},
+    {"aligned-small", aligned, 50},
+    {"aligned-span", aligned, 100000},
+    {"absurd-sizes", absurd, 0},
+    {"reset", reset, 700},
+    {"generated-1", generated, 1},
+    {"generated-2", generated, 2},
+    {"generated-3", generated, 3},
+    {"generated-4", generated, 4},
+    {"generated-5", generated, 5},
+    {"generated-6", generated, 6},
+    {"generated-7", generated, 7},
+    {"generated-8", generated, 8},
+};
+
+static bool save(const struct ashlar_trace *t, const char *directory, const char *name,
+                 size_t name_length) {
+    char path[4096];
+    struct ashlar_trace_error error = {0};
+    snprintf(path, sizeof path, "%s/%.*s.raw", directory, (int)name_length, name);
+    if (ashlar_trace_save(t, path, ASHLAR_FORMAT_RAW, false, NULL, &error)) return true;
+    fprintf(stderr, "fuzz_seeds: %s: %s\n", path, error.message);
+    return false;
+}
+static bool make_seed(const struct seed *seed, const char *directory) {
+    struct ashlar_trace t;
+    ashlar_trace_init(&t);
+    t.threads = 1;
+    t.slots = ASHLAR_RAW_SLOTS;
+    seed->make(&t, seed->argument);
+    bool saved = save(&t, directory, seed->name, strlen(seed->name));
+    ashlar_trace_free(&t);
+    return saved;
+}
+static bool convert(const char *path, const char *directory) {
+    struct ashlar_trace t;
+    struct ashlar_trace_error error = {0};
+    ashlar_trace_init(&t);
+    bool done = ashlar_trace_load(path, ASHLAR_FORMAT_TEXT, &t, &error);
+    if (!done) fprintf(stderr, "fuzz_seeds: %s:%zu: %s\n", path, error.line, error.message);
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    size_t length = dot != NULL ? (size_t)(dot - name) : strlen(name);
+    if (done) done = save(&t, directory, name, length);
+    ashlar_trace_free(&t);
+    return done;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        fprintf(stderr, "usage: fuzz_seeds OUT_DIRECTORY [TEXT_TRACE...]\n");
+        return 2;
+    }
+    bool made = true;
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) made &= make_seed(&seeds[i], argv[1]);
+    for (int i = 2; i < argc; i++) made &= convert(argv[i], argv[1]);
+    return made ? 0 : 1;
+}

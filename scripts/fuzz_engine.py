@@ -1,0 +1,221 @@
+"""What scripts/fuzz and scripts/fuzz-plants share: building a harness, running an engine, reading
+what it left behind.
+
+Each campaign has a directory of its own under the build tree: corpus, logs, crashes and `stats`,
+four counters that all processes of the campaign share (fuzz/fuzz_heap.c).
+"""
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD_ROOT = Path(os.environ.get("ASHLAR_BUILD_ROOT", ROOT / "build"))
+SEEDS = ROOT / "corpus" / "fuzz_heap"
+REGRESSIONS = ROOT / "corpus" / "regressions"
+# 1,024 operations: long enough to fill several slabs, short enough for thousands a second.
+INPUT_BYTES = 8 + 24 * 1024
+TIMEOUT_SECONDS = 20
+
+SANITIZERS = {
+    "ASAN_OPTIONS": "abort_on_error=1:symbolize=0:detect_leaks=0:allocator_may_return_null=1:"
+                    "handle_abort=0:quarantine_size_mb=16:detect_odr_violation=0",
+    "UBSAN_OPTIONS": "print_stacktrace=0:halt_on_error=1:abort_on_error=1:symbolize=0",
+}
+AFL = {
+    "AFL_NO_UI": "1",
+    "AFL_SKIP_CPUFREQ": "1",
+    "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES": "1",
+    "AFL_NO_AFFINITY": "1",
+    "AFL_NO_STARTUP_CALIBRATION": "1",
+    "AFL_CMPLOG_ONLY_NEW": "1",
+    "AFL_LLVM_DENYLIST": str(ROOT / "fuzz" / "coverage_ignore.txt"),
+    "AFL_QUIET": "1",
+}
+
+
+def fail(message):
+    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def build(preset, *targets):
+    """Configures (once) and builds; returns the build directory."""
+    directory = BUILD_ROOT / preset
+    env = dict(os.environ, **AFL)
+    steps = []
+    if not (directory / "build.ninja").exists():
+        steps.append(["cmake", "--preset", preset, "-B", str(directory), "-S", str(ROOT)])
+    steps.append(["cmake", "--build", str(directory), "-j", "2", "--target", *targets])
+    for step in steps:
+        done = subprocess.run(step, cwd=ROOT, env=env, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            print(done.stdout, file=sys.stderr)
+            fail(f"the build failed: {' '.join(step)}")
+    return directory
+
+
+def presets(engine):
+    return {"libfuzzer": "fuzz", "afl": "afl"}[engine]
+
+
+def mutator_library():
+    """What runs within afl-fuzz comes from a build without sanitizers."""
+    return build("release", "ashlar_mutator") / "fuzz" / "libashlar_mutator.so"
+
+
+class Campaign:
+    """One engine, some processes, one harness, until a time limit or the first finding."""
+
+    def __init__(self, engine, binary, directory, seconds, jobs=1, seeds=(SEEDS,), seed=1,
+                 mutator=None):
+        self.engine, self.binary, self.directory = engine, Path(binary), Path(directory)
+        self.seconds, self.jobs, self.seed, self.mutator = seconds, jobs, seed, mutator
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.corpus = self.directory / "corpus"
+        self.crashes = self.directory / "crashes"
+        self.corpus.mkdir(parents=True)
+        self.crashes.mkdir()
+        self.stats = self.directory / "stats"
+        self.logs, self.processes = [], []
+        self.gather_seeds(seeds)
+
+    def gather_seeds(self, seeds):
+        """Both engines get a flat copy: neither may write to the tree."""
+        self.inputs = self.directory / "seeds"
+        self.inputs.mkdir()
+        for folder in seeds:
+            for path in sorted(Path(folder).rglob("*")):
+                if path.is_file() and not path.name.startswith("README"):
+                    shutil.copyfile(path, self.inputs / path.name)
+        if not any(self.inputs.iterdir()):
+            (self.inputs / "empty").write_bytes(bytes(8 + 24))
+
+    def command(self, job):
+        if self.engine == "libfuzzer":
+            return [str(self.binary), str(self.corpus), str(self.inputs),
+                    f"-seed={self.seed + job}", f"-max_total_time={self.seconds}",
+                    f"-max_len={INPUT_BYTES}", f"-timeout={TIMEOUT_SECONDS}",
+                    f"-artifact_prefix={self.crashes}/", "-rss_limit_mb=3000", "-reload=1",
+                    "-len_control=20", "-print_final_stats=1", "-use_value_profile=0"]
+        role = ["-M", "main"] if job == 0 else ["-S", f"other{job}"]
+        return ["afl-fuzz", "-i", str(self.inputs), "-o", str(self.corpus), *role,
+                "-V", str(self.seconds), "-G", str(INPUT_BYTES), "-t", f"{TIMEOUT_SECONDS}000",
+                "-m", "none", "-s", str(self.seed + job), "--", str(self.binary)]
+
+    def start(self):
+        env = dict(os.environ, **SANITIZERS, ASHLAR_FUZZ_STATS=str(self.stats))
+        if self.engine == "afl":
+            env.update(AFL)
+            env["ASAN_OPTIONS"] += ":symbolize=0"
+            if self.mutator:
+                env["AFL_CUSTOM_MUTATOR_LIBRARY"] = str(self.mutator)
+        self.started = time.monotonic()
+        for job in range(self.jobs):
+            log = self.directory / f"log{job}"
+            self.logs.append(log)
+            with open(log, "wb") as stream:
+                self.processes.append(subprocess.Popen(
+                    self.command(job), stdout=stream, stderr=subprocess.STDOUT, env=env,
+                    cwd=self.directory, start_new_session=True))
+
+    def run(self):
+        """Until the first finding, the end of the time, or the end of a process that cannot run."""
+        self.start()
+        limit = self.started + self.seconds + 60
+        found = None
+        while time.monotonic() < limit:
+            found = self.finding_files()
+            if found or all(p.poll() is not None for p in self.processes):
+                break
+            time.sleep(0.05)
+        self.elapsed = time.monotonic() - self.started
+        self.stop()
+        self.found = self.finding_files()
+        return self.found
+
+    def stop(self):
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            for process in self.processes:
+                if process.poll() is None:
+                    try:
+                        os.killpg(process.pid, sign)
+                    except ProcessLookupError:
+                        pass
+            for process in self.processes:
+                try:
+                    process.wait(timeout=5)
+                except subprocess.TimeoutExpired:
+                    pass
+
+    def finding_files(self):
+        """Inputs that an engine kept as crashes, hangs or memory eaters."""
+        if self.engine == "libfuzzer":
+            return sorted(p for p in self.crashes.iterdir() if p.name[:4] != "slow")
+        return sorted(p for kind in ("crashes", "hangs")
+                      for p in self.corpus.glob(f"*/{kind}/id*"))
+
+    def counters(self):
+        """(inputs, operations, skipped, misuses reported) of all processes together."""
+        try:
+            return struct.unpack("<4Q", self.stats.read_bytes()[:32])
+        except (OSError, struct.error):
+            return (0, 0, 0, 0)
+
+    def coverage(self):
+        """(edges, inputs kept), as the engine counts them."""
+        edges = kept = 0
+        if self.engine == "libfuzzer":
+            for log in self.logs:
+                text = log.read_text(errors="replace")
+                edges = max([edges] + [int(n) for n in re.findall(r" cov: (\d+)", text)])
+            kept = sum(1 for p in self.corpus.iterdir() if p.is_file())
+        else:
+            for stats in self.corpus.glob("*/fuzzer_stats"):
+                fields = dict(re.findall(r"^(\w+)\s*: (.*)$", stats.read_text(), re.M))
+                edges = max(edges, int(fields.get("edges_found", 0)))
+                kept = max(kept, int(fields.get("corpus_count", 0)))
+        return edges, kept
+
+    def broke_down(self):
+        """What the engine said when it never ran: no input counted, nothing found."""
+        if self.counters()[0] or self.found:
+            return None
+        return "\n".join(log.read_text(errors="replace")[-2000:] for log in self.logs)
+
+
+def replay(binary, path):
+    """Runs a harness on one file; returns what it printed."""
+    env = dict(os.environ, **SANITIZERS)
+    try:
+        done = subprocess.run([str(binary), str(path)], env=env, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=2 * TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return "ERROR: libFuzzer: timeout"
+    return done.stdout.decode(errors="replace")
+
+
+def classify(text):
+    """(layer, code) of what a harness printed about a finding."""
+    found = re.search(r"^FINDING code=(\S+) layer=(\S+)", text, re.M)
+    if found:
+        return found.group(2), found.group(1)
+    found = re.search(r"^ashlar: internal error: (?:.*/)?(\S+:\d+): not true: (.*)$", text, re.M)
+    if found:
+        return "assertion", f"{found.group(1)} {found.group(2)}"
+    found = re.search(r"^(?:.*/)?(\S+:\d+):\d+: runtime error: (.*)$", text, re.M)
+    if found:
+        return "sanitizer", f"UBSan {found.group(1)} {found.group(2)}"
+    found = re.search(r"ERROR: AddressSanitizer: (\S+)", text)
+    if found:
+        return "sanitizer", f"ASan {found.group(1)}"
+    found = re.search(r"ERROR: libFuzzer: ([a-z-]+)", text)
+    if found:
+        return "engine", found.group(1)
+    return "none", ""
