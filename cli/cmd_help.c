@@ -56,7 +56,7 @@ static void print_list(void) {
 static void print_json(void) {
     size_t count;
     const struct ash_command *const *rows = ash_commands(&count);
-    ash_json_begin("help");
+    ash_json_begin("help", NULL);
     for (size_t i = 0; i < count; i++) {
         ash_json_line(json_pack("{s:s, s:s, s:s}", "type", "command", "name", rows[i]->name,
                                 "summary", rows[i]->summary));

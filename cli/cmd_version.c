@@ -33,7 +33,7 @@ static int run(int argc, char **argv) {
         printf("ashlar %s\n", ASHLAR_VERSION);
         return ASH_EXIT_SOUND;
     }
-    ash_json_begin("version");
+    ash_json_begin("version", NULL);
     ash_json_line(json_pack("{s:s, s:s}", "type", "version", "version", ASHLAR_VERSION));
     ash_json_summary("done", ASH_EXIT_SOUND, NULL);
     return ASH_EXIT_SOUND;

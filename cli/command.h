@@ -36,8 +36,18 @@ struct ash_command {
     int (*run)(int argc, char **argv); /* argv[0] is "ashlar NAME"; returns enum ash_exit */
 };
 
+extern const struct ash_command ash_cmd_bisect;
+extern const struct ash_command ash_cmd_convert;
+extern const struct ash_command ash_cmd_dump;
+extern const struct ash_command ash_cmd_explain;
 extern const struct ash_command ash_cmd_help;
+extern const struct ash_command ash_cmd_minimize;
+extern const struct ash_command ash_cmd_record;
+extern const struct ash_command ash_cmd_replay;
+extern const struct ash_command ash_cmd_stats;
+extern const struct ash_command ash_cmd_verify;
 extern const struct ash_command ash_cmd_version;
+extern const struct ash_command ash_cmd_whatis;
 
 /* The table, sorted by name; `*count` receives how many. And one row of it, NULL when there is
  * none. */
@@ -53,6 +63,9 @@ bool ash_parse(const struct argp *argp, int argc, char **argv, unsigned flags, v
 /* Prints "ashlar: ..." and a newline on standard error; returns `code`, so that `return
  * ash_fail(...)` ends a command. */
 int ash_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What ash_fail said last; "" when nothing failed. */
+const char *ash_last_failure(void);
 
 /* A whole decimal or 0x number in `text`, at most `max`. False when it is anything else. */
 bool ash_number(const char *text, uint64_t max, uint64_t *out);

@@ -14,9 +14,20 @@ void ash_json_line(json_t *object) {
     json_decref(object);
 }
 
-void ash_json_begin(const char *command) {
-    ash_json_line(json_pack("{s:s, s:i, s:s}", "type", "begin", "schema", ASH_JSON_SCHEMA,
-                            "command", command));
+static bool open_document;
+
+void ash_json_begin(const char *command, json_t *more) {
+    json_t *line = json_pack("{s:s, s:i, s:s}", "type", "begin", "schema", ASH_JSON_SCHEMA,
+                             "command", command);
+    if (line != NULL && more != NULL) json_object_update(line, more);
+    json_decref(more);
+    ash_json_line(line);
+    open_document = true;
+}
+
+void ash_json_finish(int code) {
+    if (!open_document) return;
+    ash_json_summary("error", code, json_pack("{s:s}", "message", ash_last_failure()));
 }
 
 void ash_json_summary(const char *verdict, int code, json_t *more) {
@@ -24,6 +35,7 @@ void ash_json_summary(const char *verdict, int code, json_t *more) {
     if (line != NULL && more != NULL) json_object_update(line, more);
     json_decref(more);
     ash_json_line(ash_json_with(line, "exit", json_integer(code)));
+    open_document = false;
 }
 
 json_t *ash_json_hex(uint64_t value) {

@@ -14,12 +14,15 @@ enum { ASH_JSON_SCHEMA = 1 };
  * whole one. */
 void ash_json_line(json_t *object);
 
-/* {"type":"begin","schema":1,"command":NAME}. */
-void ash_json_begin(const char *command);
+/* {"type":"begin","schema":1,"command":NAME} and the fields of `more` (may be NULL). */
+void ash_json_begin(const char *command, json_t *more);
 
 /* {"type":"summary","verdict":VERDICT,"exit":CODE} with the fields of `more` (may be NULL) in
  * between. */
 void ash_json_summary(const char *verdict, int code, json_t *more);
+
+/* Ends a document that was begun and has no summary: the command failed with `code`. */
+void ash_json_finish(int code);
 
 /* "0x1040": numbers of 64 bits do not survive in many JSON readers. */
 json_t *ash_json_hex(uint64_t value);

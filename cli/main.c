@@ -7,6 +7,7 @@
  * hence the exit handler.
  */
 #include "command.h"
+#include "json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,14 +17,19 @@
 #include <string.h>
 #include <unistd.h>
 
+static char last_failure[600];
+
 int ash_fail(int code, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    fputs("ashlar: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    vsnprintf(last_failure, sizeof last_failure, format, arguments);
     va_end(arguments);
+    fprintf(stderr, "ashlar: %s\n", last_failure);
     return code;
+}
+
+const char *ash_last_failure(void) {
+    return last_failure;
 }
 
 bool ash_number(const char *text, uint64_t max, uint64_t *out) {
@@ -95,5 +101,7 @@ int main(int argc, char **argv) {
     char title[64];
     snprintf(title, sizeof title, "ashlar %s", command->name);
     argv[1] = title;
-    return command->run(argc - 1, argv + 1);
+    int code = command->run(argc - 1, argv + 1);
+    ash_json_finish(code);
+    return code;
 }

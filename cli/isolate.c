@@ -1,0 +1,139 @@
+/* Children for replays.
+ *
+ * The allocator under test runs in the tool's own process, and a broken one may crash, or never
+ * return. The report of that is worth more than the crash: so everything that replays runs in a
+ * child, and the parent, whose memory no allocator under test has touched, finds out by further
+ * children how far one can get. A child that ends normally has printed its own report; its exit
+ * code is passed on.
+ */
+#include "isolate.h"
+
+#include "command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A parent that is killed takes its child with it; nobody would read what the child still does. */
+static void enter_child(pid_t parent, unsigned seconds) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(ASH_EXIT_TOOL);
+    signal(SIGALRM, SIG_DFL);
+    alarm(seconds);
+}
+
+static int wait_for(pid_t child, int *signal) {
+    int status;
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) return ash_fail(ASH_EXIT_TOOL, "waitpid: %s", strerror(errno));
+    }
+    if (!WIFSIGNALED(status)) return WEXITSTATUS(status);
+    *signal = WTERMSIG(status);
+    return -1;
+}
+
+int ash_isolate(int (*body)(void *), void *context, unsigned seconds, int *signal) {
+    fflush(NULL);
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child < 0) return ash_fail(ASH_EXIT_TOOL, "fork: %s", strerror(errno));
+    if (child == 0) {
+        enter_child(parent, seconds);
+        exit(body(context)); /* and so through the check that standard output was written */
+    }
+    return wait_for(child, signal);
+}
+
+void *ash_share(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+struct probe {
+    const struct ashlar_trace *trace;
+    const struct ashlar_replay_options *options;
+    struct ash_outcome *out;
+};
+
+static void probe_body(const struct probe *probe) {
+    struct ashlar_replay_result result;
+    ashlar_replay(probe->trace, probe->options, &result);
+    probe->out->found = result.found;
+    probe->out->finding = result.finding;
+    probe->out->failure = result.failure;
+    probe->out->incomplete = result.checked && result.check.verdict == ASHLAR_INCOMPLETE;
+}
+
+bool ash_probe(const struct ashlar_trace *trace, size_t count,
+               const struct ashlar_replay_options *options, unsigned seconds,
+               struct ash_outcome *out) {
+    static struct ash_outcome *shared;
+    if (shared == NULL) shared = ash_share(sizeof *shared);
+    if (shared == NULL) return ash_fail(0, "no memory to share with a child") != 0;
+    struct ashlar_trace prefix = *trace; /* shares the operations, which replaying only reads */
+    if (count < prefix.count) prefix.count = count;
+    memset(shared, 0, sizeof *shared);
+    fflush(NULL);
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child < 0) return ash_fail(0, "fork: %s", strerror(errno)) != 0;
+    if (child == 0) {
+        enter_child(parent, seconds);
+        int null = open("/dev/null", O_WRONLY);
+        if (null >= 0) dup2(null, STDERR_FILENO);
+        probe_body(&(struct probe){&prefix, options, shared});
+        _exit(0);
+    }
+    int signal = 0;
+    int code = wait_for(child, &signal);
+    if (code == ASH_EXIT_TOOL) return false;
+    *out = *shared;
+    out->signal = signal;
+    /* A sanitizer ends the process with a code of its own. */
+    if (code > 0) out->signal = SIGABRT;
+    return true;
+}
+
+bool ash_outcome_bad(const struct ash_outcome *outcome) {
+    return outcome->signal != 0 || outcome->found;
+}
+
+size_t ash_shortest_bad(const struct ashlar_trace *trace, size_t count,
+                        const struct ashlar_replay_options *options, unsigned seconds, bool exact,
+                        struct ash_outcome *out) {
+    if (!ash_probe(trace, count, options, seconds, out) || !ash_outcome_bad(out)) return 0;
+    size_t bad = count, good = 0; /* nothing was done: nothing is wrong */
+    /* A replay stops at its first finding: what follows it cannot be needed. */
+    if (out->found && out->finding.op_index + 1 < bad) bad = out->finding.op_index + 1;
+    struct ash_outcome outcome;
+    while (bad - good > 1) {
+        size_t middle = exact ? good + 1 : good + (bad - good) / 2;
+        if (!ash_probe(trace, middle, options, seconds, &outcome)) return 0;
+        if (ash_outcome_bad(&outcome)) {
+            bad = middle;
+        } else {
+            good = middle;
+        }
+    }
+    return ash_probe(trace, bad, options, seconds, out) && ash_outcome_bad(out) ? bad : 0;
+}
+
+const char *ash_signal_name(int signal) {
+    static const struct {
+        int signal;
+        const char *name;
+    } names[] = {{SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"},       {SIGABRT, "SIGABRT"},
+                 {SIGILL, "SIGILL"},   {SIGFPE, "SIGFPE"},       {SIGTRAP, "SIGTRAP"},
+                 {SIGKILL, "SIGKILL"}, {SIGALRM, "a time limit"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].signal == signal) return names[i].name;
+    }
+    return "a signal";
+}
