@@ -43,11 +43,11 @@ const struct ashlar_finding_info *ashlar_findings(size_t *count) {
 
 const char *ashlar_family_name(enum ashlar_finding_family family) {
     static const char *const names[] = {
-        [ASHLAR_FAMILY_MISUSE] = "misuse",         [ASHLAR_FAMILY_REGION] = "region",
-        [ASHLAR_FAMILY_PAGES] = "pages",           [ASHLAR_FAMILY_SLABS] = "slabs",
-        [ASHLAR_FAMILY_SPANS] = "spans",           [ASHLAR_FAMILY_RUNS] = "runs",
-        [ASHLAR_FAMILY_THREADS] = "threads",       [ASHLAR_FAMILY_ACCOUNTING] = "accounting",
-        [ASHLAR_FAMILY_CONTENTS] = "contents",     [ASHLAR_FAMILY_ORACLE] = "oracle",
+        [ASHLAR_FAMILY_MISUSE] = "misuse",     [ASHLAR_FAMILY_REGION] = "region",
+        [ASHLAR_FAMILY_PAGES] = "pages",       [ASHLAR_FAMILY_SLABS] = "slabs",
+        [ASHLAR_FAMILY_SPANS] = "spans",       [ASHLAR_FAMILY_RUNS] = "runs",
+        [ASHLAR_FAMILY_THREADS] = "threads",   [ASHLAR_FAMILY_ACCOUNTING] = "accounting",
+        [ASHLAR_FAMILY_CONTENTS] = "contents", [ASHLAR_FAMILY_ORACLE] = "oracle",
     };
     size_t index = (size_t)family;
     return index < sizeof names / sizeof names[0] ? names[index] : "unknown";

@@ -1,0 +1,220 @@
+/* The checker: one function over one reader.
+ *
+ * 1. Purpose. Tell whether a heap's bookkeeping holds together, from inside its process or from
+ *    outside, at any moment, without changing it. The verdict is one of three; what could not be
+ *    read is never called corrupt, and never sound.
+ *
+ * 2. Order. Passes run in a fixed order, and each may use only what earlier ones proved:
+ *
+ *        region -> pages -> slabs -> spans -> runs -> threads -> accounting -> contents
+ *        geometry  partition  identities      lists    lists      counts        bytes
+ *
+ *    A broken root ends the check: every address comes from it. Where the partition of the pages is
+ *    broken, what links to pages (lists, counts) is not checked: the damage is reported once, where
+ *    it is, and not again by everything that leads there.
+ *
+ * 3. Trust. The constant part of the root is proved by its checksum, and with it where every table
+ *    lies and how long it is. After that an address is read only when arithmetic on proved numbers
+ *    gives it: a pointer in the metadata is compared with the value it should have, never followed;
+ *    a link is followed when it is a page below the frontier. Every list is walked with a bound.
+ *
+ * 4. Lists without memory. Nothing is marked. A doubly linked list whose every element names the
+ *    element before it visits nobody twice, and elements say which list they belong to; so when the
+ *    elements reached are as many as there are, each is in its list exactly once. For singly linked
+ *    lists the same follows from reaching the end within that many steps.
+ *
+ * 5. Transitions. A slow path marks the heap or its thread heap first. A reader that is not
+ *    quiescent sees the mark; what that path may have half done is then looked at *muted*: what
+ *    would be a finding is counted as in transition instead. Remote frees and the freeing thread's
+ *    steps have no mark; what they may have half done is muted in every check that is not
+ *    quiescent.
+ *
+ * 6. Failure. No allocation, no assertion, no recursion: a check takes about 16 KiB of stack. */
+#include "check/pass.h"
+
+#include <string.h>
+
+static const void *self_view(void *context, uint64_t address, size_t bytes, void *scratch) {
+    (void)context;
+    (void)bytes;
+    (void)scratch;
+    return (const void *)(uintptr_t)address;
+}
+
+const struct ashlar_reader ashlar_reader_self = {.view = self_view, .quiescent = true};
+
+void ash_check_report(struct ash_check *check, const struct ashlar_finding *finding) {
+    if (check->muted) {
+        check->report->in_transition++;
+        return;
+    }
+    check->report->findings++;
+    if (check->sink != NULL) check->sink(check->context, finding);
+}
+
+const void *ash_check_copy(struct ash_check *check, uint64_t address, size_t bytes, void *scratch) {
+    const void *bytes_read = check->reader->view(check->reader->context, address, bytes, scratch);
+    if (bytes_read == NULL) {
+        check->report->unreadable++;
+        return NULL;
+    }
+    /* A view into a mapped file may lie at any address. */
+    if (((uintptr_t)bytes_read & 63) != 0 && bytes_read != scratch) {
+        memcpy(scratch, bytes_read, bytes);
+        return scratch;
+    }
+    return bytes_read;
+}
+
+/* A chunk of descriptors; when the reader cannot give all of them, the one alone. */
+const struct ash_page *ash_walk_load(struct ash_check *check, struct ash_walk *walk,
+                                     uint64_t page) {
+    walk->first = page;
+    if (check->direct) {
+        walk->first = 0;
+        walk->count = check->frontier;
+        walk->chunk = (const struct ash_page *)(uintptr_t)check->heap->root.pages;
+        return walk->chunk + page;
+    }
+    uint64_t left = check->frontier - page;
+    walk->count = left < ASH_WALK_PAGES ? left : ASH_WALK_PAGES;
+    const struct ashlar_reader *reader = check->reader;
+    walk->chunk =
+        (const struct ash_page *)reader->view(reader->context, ash_at_page(check, page),
+                                              walk->count * sizeof(struct ash_page), walk->copies);
+    if (walk->chunk != NULL && ((uintptr_t)walk->chunk & 63) != 0) {
+        memmove(walk->copies, walk->chunk, walk->count * sizeof(struct ash_page));
+        walk->chunk = walk->copies;
+    }
+    if (walk->chunk == NULL) {
+        walk->chunk = ash_check_page(check, page, walk->copies);
+        walk->count = walk->chunk == NULL ? 0 : 1;
+    }
+    return walk->chunk;
+}
+
+enum ashlar_finding_code ash_check_shape(const struct ash_check *check, uint64_t page,
+                                         const struct ash_page *descriptor, uint64_t *pages) {
+    switch (descriptor->kind) {
+    case ASH_PAGE_SLAB:
+        *pages = descriptor->slab_pages;
+        if (*pages > ASH_SLAB_PAGES_MAX) return ASHLAR_PAGE_LENGTH;
+        break;
+    case ASH_PAGE_SPAN:
+    case ASH_PAGE_FREE:
+        *pages = descriptor->pages;
+        break;
+    default:
+        return ASHLAR_PAGE_KIND;
+    }
+    if (*pages == 0 || *pages > check->frontier - page) return ASHLAR_PAGE_LENGTH;
+    if ((uint64_t)(uintptr_t)descriptor->head != ash_at_page(check, page)) return ASHLAR_PAGE_HEAD;
+    return ASHLAR_FINDING_NONE;
+}
+
+bool ash_next_head(struct ash_check *check, struct ash_walk *walk, struct ash_head *head) {
+    uint64_t page = head->page + head->pages;
+    for (; page < check->frontier; page++) {
+        const struct ash_page *descriptor = ash_walk_page(check, walk, page);
+        uint64_t pages;
+        if (descriptor == NULL || ash_check_shape(check, page, descriptor, &pages) != 0) continue;
+        *head = (struct ash_head){.page = page,
+                                  .pages = pages,
+                                  .descriptor = descriptor,
+                                  .kind = (enum ash_page_kind)descriptor->kind};
+        return true;
+    }
+    return false;
+}
+
+const struct ash_thread_heap *ash_check_thread(struct ash_check *check,
+                                               struct ash_thread_view *view, uint32_t id) {
+    if (view->id == id) return view->th;
+    view->id = id;
+    view->th = (const struct ash_thread_heap *)ash_check_view(
+        check, ash_at_thread(check, id), sizeof(struct ash_thread_heap), &view->copy);
+    return view->th;
+}
+
+uint32_t ash_check_thread_id(const struct ash_check *check, uint64_t address) {
+    uint64_t distance = address - check->heap->root.thread_heaps;
+    if (address < check->heap->root.thread_heaps || distance % ASH_THREAD_HEAP_STRIDE != 0)
+        return 0;
+    uint64_t index = distance / ASH_THREAD_HEAP_STRIDE;
+    return index < check->thread_heaps ? (uint32_t)index + 1 : 0;
+}
+
+static void check_begin(struct ash_check *check, const struct ashlar_reader *reader, uint64_t root,
+                        struct ashlar_check_report *report) {
+    *report = (struct ashlar_check_report){.verdict = ASHLAR_SOUND};
+    check->reader = reader;
+    check->direct = reader->view == self_view;
+    check->muted = check->moving = check->partition = check->identities = false;
+    check->report = report;
+    check->root_at = root;
+    check->heap = NULL;
+    check->frontier = 0;
+    check->thread_heaps = 0;
+    check->tally = (struct ash_tally){0};
+    check->dirty_first = check->dirty_count = 0;
+}
+
+static enum ashlar_verdict check_end(struct ash_check *check) {
+    struct ashlar_check_report *report = check->report;
+    if (report->findings > 0)
+        report->verdict = ASHLAR_CORRUPT;
+    else if (report->unreadable > 0 || report->in_transition > 0)
+        report->verdict = ASHLAR_INCOMPLETE;
+    return report->verdict;
+}
+
+enum ashlar_verdict ashlar_check(const struct ashlar_reader *reader, uint64_t root,
+                                 enum ashlar_check_tier tier, ashlar_finding_sink *sink,
+                                 void *context, struct ashlar_check_report *report) {
+    struct ash_check check; /* not zeroed whole: it holds a copy's space, which costs more than a
+                               small check */
+    check_begin(&check, reader, root, report);
+    check.tier = tier;
+    check.sink = sink;
+    check.context = context;
+    if (ash_pass_region(&check)) {
+        ash_pass_pages(&check);
+        ash_pass_slabs(&check);
+        ash_pass_spans(&check);
+        ash_pass_runs(&check);
+        ash_pass_threads(&check);
+        ash_pass_accounting(&check);
+        if (tier == ASHLAR_CHECK_AUDIT) ash_pass_contents(&check);
+    }
+    return check_end(&check);
+}
+
+enum ashlar_verdict ashlar_check_heap(const struct ashlar_heap *heap, enum ashlar_check_tier tier,
+                                      ashlar_finding_sink *sink, void *context,
+                                      struct ashlar_check_report *report) {
+    return ashlar_check(&ashlar_reader_self, ashlar_heap_root(heap), tier, sink, context, report);
+}
+
+enum ashlar_verdict ashlar_check_touched(const struct ashlar_heap *heap, uintptr_t address,
+                                         ashlar_finding_sink *sink, void *context,
+                                         struct ashlar_check_report *report) {
+    struct ash_check check;
+    check_begin(&check, &ashlar_reader_self, ashlar_heap_root(heap), report);
+    check.tier = ASHLAR_CHECK_FULL;
+    check.sink = sink;
+    check.context = context;
+    if (ash_pass_region(&check)) ash_pass_touched(&check, address);
+    return check_end(&check);
+}
+
+const char *ashlar_verdict_text(enum ashlar_verdict verdict) {
+    switch (verdict) {
+    case ASHLAR_SOUND:
+        return "sound";
+    case ASHLAR_CORRUPT:
+        return "corrupt";
+    case ASHLAR_INCOMPLETE:
+        return "incomplete";
+    }
+    return "unknown";
+}
