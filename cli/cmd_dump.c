@@ -45,7 +45,7 @@ static int parse_word(const char *option, const char *argument, const char *cons
 }
 
 static int parse_count(const char *option, const char *argument, uint64_t *out) {
-    if (ash_number(argument, UINT64_MAX - 1, out)) return 0;
+    if (ash_option_number(argument, UINT64_MAX - 1, out)) return 0;
     return ash_bad_option("%s: `%s` is not a number", option, argument);
 }
 
@@ -128,7 +128,7 @@ static const char *state_beside(const struct ash_session *session,
 static void print_block(const struct ash_session *session, const struct ash_view_block *block,
                         uint32_t stretch) {
     char state[40], requested[24] = "-", slot_text[24] = "-";
-    const struct ash_slot *slot = ash_session_slot(session, block->address);
+    const struct ash_placed *slot = ash_session_slot(session, block->address);
     snprintf(state, sizeof state, "%s", ash_state_text(block->state));
     if (stretch > 1) snprintf(state, sizeof state, "free x %" PRIu32, stretch);
     if (slot != NULL && stretch <= 1) {
@@ -152,7 +152,7 @@ static uint32_t stretch_at(const struct dump *dump, const struct ash_session *se
     uint32_t length = 0;
     while (index + length < piece->blocks) {
         ash_view_block_at(piece, index + length, &block);
-        const struct ash_slot *slot = ash_session_slot(session, block.address);
+        const struct ash_placed *slot = ash_session_slot(session, block.address);
         if (block.state != ASHLAR_BLOCK_FREE || slot != NULL) break;
         length++;
     }

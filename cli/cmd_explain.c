@@ -45,7 +45,7 @@ static const struct argp argp = {
 
 static const struct ashlar_finding_info *find(const char *code) {
     uint64_t number;
-    if (ash_number(code, UINT32_MAX >> 1, &number)) {
+    if (ash_option_number(code, UINT32_MAX >> 1, &number)) {
         return ashlar_finding_by_number((enum ashlar_finding_code)number);
     }
     size_t count;

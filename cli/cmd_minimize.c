@@ -49,7 +49,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         it->emit_c = argument;
         return 0;
     case KEY_TESTS:
-        if (ash_number(argument, UINT32_MAX, &it->max_tests)) return 0;
+        if (ash_option_number(argument, UINT32_MAX, &it->max_tests)) return 0;
         return ash_bad_option("--tests: `%s` is not a number", argument);
     case ARGP_KEY_ARG:
         if (it->path != NULL) return ash_bad_option("minimize: one trace at a time");

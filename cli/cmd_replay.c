@@ -47,7 +47,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         state->child_inputs[0] = &replay->runner;
         return 0;
     case KEY_REPEAT:
-        if (ash_number(argument, UINT32_MAX, &replay->repeat) && replay->repeat > 0) return 0;
+        if (ash_option_number(argument, UINT32_MAX, &replay->repeat) && replay->repeat > 0)
+            return 0;
         return ash_bad_option("--repeat: `%s` is not a number of times", argument);
     case ARGP_KEY_ARGS:
         replay->paths = state->argv + state->next;

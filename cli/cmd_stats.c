@@ -48,7 +48,7 @@ static uint64_t requested_in(const struct ash_session *session, const struct ash
     for (uint32_t i = 0; i < piece->blocks; i++) {
         ash_view_block_at(piece, i, &block);
         if (block.state != ASHLAR_BLOCK_LIVE) continue;
-        const struct ash_slot *slot = ash_session_slot(session, block.address);
+        const struct ash_placed *slot = ash_session_slot(session, block.address);
         if (slot != NULL && slot->live) sum += slot->requested;
     }
     return sum;

@@ -42,7 +42,7 @@ static const struct argp argp = {
 static void show_block(const struct ash_session *session, uint64_t address,
                        const struct ash_view_block *block) {
     uint64_t offset = address - block->address;
-    const struct ash_slot *slot = ash_session_slot(session, block->address);
+    const struct ash_placed *slot = ash_session_slot(session, block->address);
     if (session->source->json) {
         json_t *line = ash_json_address(session, address, json_pack("{s:s}", "type", "whatis"));
         line = ash_json_with(line, "offset", json_integer((json_int_t)offset));

@@ -68,6 +68,6 @@ int ash_fail(int code, const char *format, ...) __attribute__((format(printf, 2,
 const char *ash_last_failure(void);
 
 /* A whole decimal or 0x number in `text`, at most `max`. False when it is anything else. */
-bool ash_number(const char *text, uint64_t max, uint64_t *out);
+bool ash_option_number(const char *text, uint64_t max, uint64_t *out);
 
 #endif

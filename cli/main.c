@@ -32,7 +32,7 @@ const char *ash_last_failure(void) {
     return last_failure;
 }
 
-bool ash_number(const char *text, uint64_t max, uint64_t *out) {
+bool ash_option_number(const char *text, uint64_t max, uint64_t *out) {
     if (text[0] < '0' || text[0] > '9') return false; /* strtoull takes signs and blanks */
     char *end;
     errno = 0;

@@ -69,7 +69,7 @@ static const char *summary_text(enum ashlar_finding_code code) {
 
 /* "class 48, requested 29, live" */
 static void print_state(const struct ash_session *session, const struct ash_view_block *block) {
-    const struct ash_slot *slot = ash_session_slot(session, block->address);
+    const struct ash_placed *slot = ash_session_slot(session, block->address);
     if (block->span) {
         printf("span of %s", ash_plural(block->bytes >> ASH_PAGE_SHIFT, "page").text);
     } else {
@@ -80,7 +80,7 @@ static void print_state(const struct ash_session *session, const struct ash_view
 }
 
 static void print_slot(const struct ash_session *session, uint64_t address) {
-    const struct ash_slot *slot = ash_session_slot(session, address);
+    const struct ash_placed *slot = ash_session_slot(session, address);
     if (slot != NULL) printf(", slot %" PRIu32 "%s", slot->slot, slot->live ? "" : " (stale)");
 }
 
@@ -98,7 +98,7 @@ void ash_print_block(const struct ash_session *session, const struct ash_view_bl
 
 static void print_neighbour(const struct ash_session *session, const char *where,
                             const struct ash_view_block *block) {
-    const struct ash_slot *slot = ash_session_slot(session, block->address);
+    const struct ash_placed *slot = ash_session_slot(session, block->address);
     printf("%s%s  %s", where, ash_address_text(session, block->address).text,
            ash_state_text(block->state));
     if (slot != NULL && slot->live) {
@@ -141,7 +141,7 @@ json_t *ash_json_block(const struct ash_session *session, const struct ash_view_
         object = ash_json_with(object, "index", json_integer(block->index));
         object = ash_json_with(object, "owner", json_integer(block->owner));
     }
-    const struct ash_slot *slot = ash_session_slot(session, block->address);
+    const struct ash_placed *slot = ash_session_slot(session, block->address);
     if (slot == NULL) return object;
     object = ash_json_with(object, "slot", json_integer(slot->slot));
     object = ash_json_with(object, "slot_live", json_boolean(slot->live));
@@ -195,8 +195,8 @@ static bool finding_block(const struct ash_session *session, struct ash_view_blo
 }
 
 /* The two halves of "expected ..., found ...". */
-static void split(const struct ashlar_replay_finding *finding, struct ash_text *expected,
-                  struct ash_text *found) {
+static void split(const struct ashlar_replay_finding *finding, struct ash_phrase *expected,
+                  struct ash_phrase *found) {
     const char *text = finding->text;
     const char *middle = strstr(text, ", found ");
     expected->text[0] = found->text[0] = '\0';
@@ -264,7 +264,7 @@ static json_t *json_finding(enum ashlar_finding_code code, const char *path) {
 
 static void json_replay(const struct ash_session *session, const struct ash_view_block *block) {
     const struct ashlar_replay_finding *finding = &session->result.finding;
-    struct ash_text expected, found;
+    struct ash_phrase expected, found;
     split(finding, &expected, &found);
     json_t *object = json_finding(finding->code, session->path);
     object = ash_json_address(session, finding->address, object);
@@ -350,7 +350,7 @@ void ash_report_replay(const struct ash_session *session) {
         json_replay(session, known ? &block : NULL);
         return;
     }
-    struct ash_text expected, found;
+    struct ash_phrase expected, found;
     split(finding, &expected, &found);
     print_heading(session, finding->code, finding->address);
     if (finding->op_index < trace->count) {

@@ -53,7 +53,7 @@ static int parse_verify(struct ash_runner *runner, const char *argument) {
     if (strcmp(argument, "each") == 0) {
         every = 1;
     } else if (strcmp(argument, "end") != 0 &&
-               (!ash_number(argument, UINT32_MAX, &every) || every == 0)) {
+               (!ash_option_number(argument, UINT32_MAX, &every) || every == 0)) {
         return ash_bad_option("--verify: end, each, or a number of operations, not `%s`", argument);
     }
     runner->options.verify_every = (uint32_t)every;
@@ -98,14 +98,14 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case KEY_ORACLE:
         return parse_oracle(runner, argument);
     case KEY_UNTIL:
-        if (ash_number(argument, UINT64_MAX - 1, &runner->until)) return 0;
+        if (ash_option_number(argument, UINT64_MAX - 1, &runner->until)) return 0;
         return ash_bad_option("--until: `%s` is not a number", argument);
     case KEY_SEED:
         runner->seeded = true;
-        if (ash_number(argument, UINT64_MAX, &runner->seed)) return 0;
+        if (ash_option_number(argument, UINT64_MAX, &runner->seed)) return 0;
         return ash_bad_option("--seed: `%s` is not a number", argument);
     case KEY_TIMEOUT:
-        if (!ash_number(argument, 1000000, &number)) {
+        if (!ash_option_number(argument, 1000000, &number)) {
             return ash_bad_option("--timeout: `%s` is not a number of seconds", argument);
         }
         runner->seconds = (unsigned)number;

@@ -87,7 +87,7 @@ static error_t parse_heap(int key, char *argument, struct argp_state *state) {
         source->trace = argument;
         return 0;
     case KEY_UNTIL:
-        if (ash_number(argument, UINT64_MAX - 1, &source->until)) return 0;
+        if (ash_option_number(argument, UINT64_MAX - 1, &source->until)) return 0;
         return ash_bad_option("--until: `%s` is not a number", argument);
     case ARGP_KEY_ARG:
         return ash_bad_option("unexpected argument `%s`; a trace is given with --trace FILE",
@@ -134,7 +134,7 @@ bool ash_load(const struct ash_source *source, const char *path, struct ashlar_t
 }
 
 static int by_address(const void *a, const void *b) {
-    const struct ash_slot *x = a, *y = b;
+    const struct ash_placed *x = a, *y = b;
     if (x->address != y->address) return x->address < y->address ? -1 : 1;
     if (x->live != y->live) return x->live ? -1 : 1;
     return x->slot < y->slot ? -1 : x->slot > y->slot;
@@ -145,7 +145,7 @@ static bool collect_slots(struct ash_session *session) {
     session->slots = calloc((size_t)count + 1, sizeof *session->slots);
     if (session->slots == NULL) return false;
     for (uint32_t i = 0; i < count; i++) {
-        struct ash_slot slot = {.slot = i};
+        struct ash_placed slot = {.slot = i};
         slot.address = ashlar_replay_slot_address(&session->result, i, &slot.live, &slot.requested);
         if (slot.address != 0) session->slots[session->slot_count++] = slot;
     }
@@ -153,7 +153,7 @@ static bool collect_slots(struct ash_session *session) {
     return true;
 }
 
-const struct ash_slot *ash_session_slot(const struct ash_session *session, uint64_t address) {
+const struct ash_placed *ash_session_slot(const struct ash_session *session, uint64_t address) {
     size_t low = 0, high = session->slot_count;
     while (low < high) { /* the first with this address is the live one */
         size_t middle = low + (high - low) / 2;

@@ -33,11 +33,11 @@ struct ash_session {
     const struct ashlar_trace *trace;
     struct ashlar_replay_result result;
     struct ash_view view;
-    bool viewed;            /* the target has a heap that can be looked at, and its root is whole */
-    struct ash_slot *slots; /* by address */
+    bool viewed; /* the target has a heap that can be looked at, and its root is whole */
+    struct ash_placed *slots; /* by address */
     size_t slot_count;
 };
-struct ash_slot {
+struct ash_placed {
     uint64_t address, requested;
     uint32_t slot;
     bool live;
@@ -50,7 +50,7 @@ int ash_session_run(struct ash_session *session, const struct ash_source *source
 void ash_session_end(struct ash_session *session);
 
 /* The slot whose block is at `address`: the live one, else a stale one; NULL when there is none. */
-const struct ash_slot *ash_session_slot(const struct ash_session *session, uint64_t address);
+const struct ash_placed *ash_session_slot(const struct ash_session *session, uint64_t address);
 
 /* The end of every command that shows the heap of a replayed trace: loads source->trace, cuts it at
  * source->until, replays it in a child, and there calls `show`, whose result is the exit code. A

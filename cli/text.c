@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct ash_text ash_count_text(uint64_t count) {
+struct ash_phrase ash_count_text(uint64_t count) {
     char digits[24];
-    struct ash_text out;
+    struct ash_phrase out;
     size_t length = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, count);
     size_t at = 0;
     for (size_t i = 0; i < length; i++) {
@@ -18,15 +18,15 @@ struct ash_text ash_count_text(uint64_t count) {
     return out;
 }
 
-struct ash_text ash_plural(uint64_t count, const char *noun) {
-    struct ash_text out;
+struct ash_phrase ash_plural(uint64_t count, const char *noun) {
+    struct ash_phrase out;
     snprintf(out.text, sizeof out.text, "%.32s %.60s%s", ash_count_text(count).text, noun,
              count == 1 ? "" : "s");
     return out;
 }
 
-struct ash_text ash_percent(uint64_t part, uint64_t whole) {
-    struct ash_text out;
+struct ash_phrase ash_percent(uint64_t part, uint64_t whole) {
+    struct ash_phrase out;
     uint64_t tenths = 1000; /* nothing to do is all of it */
     if (whole > 0 && part < whole) {
         tenths = (uint64_t)((unsigned __int128)part * 1000 / whole);
@@ -55,8 +55,8 @@ enum ash_space ash_address_space(const struct ash_session *session, uint64_t add
     return ASH_SPACE_NONE;
 }
 
-static struct ash_text place(const struct ash_session *session, uint64_t address, bool is_value) {
-    struct ash_text out;
+static struct ash_phrase place(const struct ash_session *session, uint64_t address, bool is_value) {
+    struct ash_phrase out;
     uint64_t offset;
     enum ash_space space = ash_address_space(session, address, &offset);
     if (session->source->addresses || (is_value && space == ASH_SPACE_NONE)) {
@@ -71,23 +71,23 @@ static struct ash_text place(const struct ash_session *session, uint64_t address
     return out;
 }
 
-struct ash_text ash_address_text(const struct ash_session *session, uint64_t address) {
+struct ash_phrase ash_address_text(const struct ash_session *session, uint64_t address) {
     return place(session, address, false);
 }
 
-struct ash_text ash_value_text(const struct ash_session *session, uint64_t value) {
+struct ash_phrase ash_value_text(const struct ash_session *session, uint64_t value) {
     return place(session, value, true);
 }
 
-struct ash_text ash_op_line(const struct ashlar_trace *trace, size_t index) {
-    struct ash_text out = {""};
+struct ash_phrase ash_op_line(const struct ashlar_trace *trace, size_t index) {
+    struct ash_phrase out = {""};
     if (index < trace->count) ashlar_op_text(&trace->ops[index], out.text, sizeof out.text);
     return out;
 }
 
 static bool resolve_slot(const struct ash_session *session, const char *text, uint64_t *address) {
     uint64_t number;
-    if (!ash_number(text, UINT32_MAX, &number)) {
+    if (!ash_option_number(text, UINT32_MAX, &number)) {
         ash_fail(0, "`%s` is not the number of a slot", text);
         return false;
     }
@@ -113,7 +113,7 @@ static bool resolve_number(const struct ash_session *session, const char *text, 
         relative = true;
         digits = "0";
     }
-    if (!ash_number(digits, UINT64_MAX, address)) {
+    if (!ash_option_number(digits, UINT64_MAX, address)) {
         ash_fail(0, "`%s` is no address: slot:N, #N, region+0xN, or a number", text);
         return false;
     }
@@ -134,7 +134,7 @@ bool ash_resolve(const struct ash_session *session, const char *name, uint64_t *
                 !(strncmp(text, "region+", 7) == 0 && plus == text + 6);
     if (more) {
         *plus = '\0';
-        if (!ash_number(plus + 1, UINT64_MAX, &offset)) {
+        if (!ash_option_number(plus + 1, UINT64_MAX, &offset)) {
             ash_fail(0, "`%s` is no distance in bytes", plus + 1);
             return false;
         }
