@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Sourced by test, demo and coverage: steps that are timed, said, and quiet unless they fail.
 #
 # What a step prints goes to build/logs/; on failure its end is shown. Nothing reads standard input,
