@@ -39,6 +39,22 @@ AFL = {
 }
 
 
+def steady():
+    """Clang 14's sanitizers cannot start when the kernel randomizes more than 28 bits of addresses;
+    where it does, sanitized programs run without randomization, if that is allowed."""
+    try:
+        bits = int(Path("/proc/sys/vm/mmap_rnd_bits").read_text())
+    except (OSError, ValueError):
+        return []
+    prefix = ["setarch", os.uname().machine, "-R"]
+    if bits <= 28 or shutil.which("setarch") is None:
+        return []
+    return prefix if subprocess.run([*prefix, "true"], capture_output=True).returncode == 0 else []
+
+
+STEADY = steady()
+
+
 def fail(message):
     print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
     sys.exit(2)
@@ -99,13 +115,13 @@ class Campaign:
 
     def command(self, job):
         if self.engine == "libfuzzer":
-            return [str(self.binary), str(self.corpus), str(self.inputs),
+            return [*STEADY, str(self.binary), str(self.corpus), str(self.inputs),
                     f"-seed={self.seed + job}", f"-max_total_time={self.seconds}",
                     f"-max_len={INPUT_BYTES}", f"-timeout={TIMEOUT_SECONDS}",
                     f"-artifact_prefix={self.crashes}/", "-rss_limit_mb=3000", "-reload=1",
                     "-len_control=20", "-print_final_stats=1", "-use_value_profile=0"]
         role = ["-M", "main"] if job == 0 else ["-S", f"other{job}"]
-        return ["afl-fuzz", "-i", str(self.inputs), "-o", str(self.corpus), *role,
+        return [*STEADY, "afl-fuzz", "-i", str(self.inputs), "-o", str(self.corpus), *role,
                 "-V", str(self.seconds), "-G", str(INPUT_BYTES), "-t", f"{TIMEOUT_SECONDS}000",
                 "-m", "none", "-s", str(self.seed + job), "--", str(self.binary)]
 
@@ -194,7 +210,7 @@ def replay(binary, path):
     """Runs a harness on one file; returns what it printed."""
     env = dict(os.environ, **SANITIZERS)
     try:
-        done = subprocess.run([str(binary), str(path)], env=env, stdout=subprocess.PIPE,
+        done = subprocess.run([*STEADY, str(binary), str(path)], env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=2 * TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         return "ERROR: libFuzzer: timeout"
