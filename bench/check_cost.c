@@ -143,7 +143,7 @@ static void measure(const struct shape *shape) {
 
 int main(int count, char **arguments) {
     if (count == 3 && strcmp(arguments[1], "--cpu") == 0) {
-        require(meter_pin(atoi(arguments[2])), "cannot use that CPU");
+        require(meter_pin(arguments[2]), "cannot use that CPU");
     } else if (count != 1) {
         fprintf(stderr, "usage: %s [--cpu N]\n", arguments[0]);
         return EXIT_USAGE;

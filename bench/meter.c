@@ -15,10 +15,13 @@
 
 static int counter_of[2] = {-1, -1}; /* instructions, cycles */
 
-bool meter_pin(int cpu) {
+bool meter_pin(const char *cpu) {
     cpu_set_t set;
+    char *end;
+    unsigned long number = strtoul(cpu, &end, 10);
+    if (end == cpu || *end != '\0' || number >= CPU_SETSIZE) return false;
     CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
+    CPU_SET(number, &set);
     return sched_setaffinity(0, sizeof set, &set) == 0;
 }
 

@@ -14,8 +14,8 @@ struct meter_reading {
     uint64_t cycles;       /* likewise */
 };
 
-/* Keeps this process, and the threads that it makes later, on one CPU. */
-bool meter_pin(int cpu);
+/* Keeps this process, and the threads that it makes later, on one CPU, named by its number. */
+bool meter_pin(const char *cpu);
 
 /* Opens the counters of instructions and cycles where the system allows it. Call it after
  * meter_pin and before any thread is made. */

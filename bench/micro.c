@@ -102,9 +102,9 @@ static int list(void) {
 int main(int count, char **arguments) {
     if (count == 2 && strcmp(arguments[1], "--list") == 0) return list();
     if (count == 4 && strcmp(arguments[2], "--cpu") == 0) {
-        if (!meter_pin(atoi(arguments[3]))) {
-            perror("sched_setaffinity");
-            return EXIT_OWN;
+        if (!meter_pin(arguments[3])) {
+            fprintf(stderr, "cannot run on CPU %s\n", arguments[3]);
+            return EXIT_USAGE;
         }
         count = 2;
     }
