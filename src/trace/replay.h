@@ -1,0 +1,45 @@
+/* A replay in progress: shared by replay.c (legal operations) and replay_illegal.c. */
+#ifndef ASH_TRACE_REPLAY_H
+#define ASH_TRACE_REPLAY_H
+
+#include "trace/oracle.h"
+
+struct ash_replay {
+    const struct ashlar_trace *trace;
+    const struct ashlar_replay_options *options;
+    const struct ashlar_target *target;
+    void *instance;
+    struct ashlar_oracle *oracle;
+    struct ashlar_replay_result *result;
+    bool misuse_judged;           /* the operation is illegal and has looked at the reports */
+    bool fault_armed;             /* a fault was injected that no NULL has shown yet */
+    uint64_t heap_bytes;          /* what the target has for blocks, at least */
+    uintptr_t touched;            /* address that this operation was about; 0: none */
+    struct ashlar_finding native; /* the first finding of the running native check */
+};
+
+/* What an operation came to. FOUND: the finding is filled. */
+enum ash_step { ASH_STEP_RUN, ASH_STEP_SKIPPED, ASH_STEP_FOUND };
+
+typedef enum ash_step ash_op_function(struct ash_replay *replay, const struct ashlar_op *op);
+/* The illegal ones. */
+ash_op_function ash_op_double_free, ash_op_free_inside, ash_op_free_foreign, ash_op_free_wrong_size,
+    ash_op_write_past, ash_op_write_stale, ash_op_flip;
+
+/* Number of the operation's slot, its thread. */
+struct ash_slot *ash_replay_slot(struct ash_replay *replay, const struct ashlar_op *op);
+uint32_t ash_replay_thread(const struct ash_replay *replay, const struct ashlar_op *op);
+
+/* Runs the native check, full or (address != 0) touched; the report goes to *report, the first
+ * finding to replay->native. */
+enum ashlar_verdict ash_replay_check(struct ash_replay *replay, uintptr_t address,
+                                     struct ashlar_check_report *report);
+/* Makes the native check's first finding the replay's. */
+enum ash_step ash_replay_native_finding(struct ash_replay *replay);
+
+/* Oracle findings as a step: true is RUN. */
+ASH_INLINE enum ash_step ash_step(bool fine) {
+    return fine ? ASH_STEP_RUN : ASH_STEP_FOUND;
+}
+
+#endif
