@@ -184,6 +184,20 @@ static void root_frontier(struct ash_check *check) {
     check->report->pages_total = check->frontier;
 }
 
+/* How many thread heaps bear their number, when the count of them cannot be true. */
+static uint32_t root_thread_heaps_made(struct ash_check *check) {
+    const struct ash_root *root = &check->heap->root;
+    uint64_t room = check->heap->thread_heaps_committed / ASH_THREAD_HEAP_STRIDE;
+    if (room > root->thread_heap_capacity) return 0;
+    uint32_t made = 0, copy;
+    for (; made < room; made++) {
+        const uint32_t *id = (const uint32_t *)ash_check_view(
+            check, ASH_AT_THREAD(check, made + 1, id), sizeof copy, &copy);
+        if (id == NULL || *id != made + 1) break;
+    }
+    return made;
+}
+
 /* How much of the thread heaps' table is committed: enough for those ever made, and no more than
  * that asks for (one more when a commit came before a failure). */
 static void root_thread_heaps(struct ash_check *check) {
@@ -193,7 +207,7 @@ static void root_thread_heaps(struct ash_check *check) {
     check->thread_heaps = root->thread_heap_count;
     if (count > root->thread_heap_capacity) {
         ROOT_WRONG(check, ASHLAR_ROOT_THREADS, thread_heap_count, root->thread_heap_capacity);
-        check->thread_heaps = 0;
+        check->thread_heaps = root_thread_heaps_made(check);
     }
     uint64_t committed = heap->thread_heaps_committed;
     uint64_t least = check->thread_heaps * (uint64_t)ASH_THREAD_HEAP_STRIDE;

@@ -46,8 +46,6 @@ static bool slab_geometry(struct ash_check *check, struct slab *slab, uint64_t p
     unsigned blocks = (unsigned)((pages << ASH_PAGE_SHIFT) / class->block_bytes);
     slab->windows = ash_window_count(blocks);
     slab->words_inline = slab->windows <= ASH_INLINE_WORDS;
-    unsigned before = check->identities;
-    check->identities = false; /* until the last of these has passed */
     if (pages > class->slab_pages)
         SLAB_WRONG(check, slab, code, slab_pages, class->slab_pages);
     else if (head->block_count != blocks)
@@ -58,10 +56,8 @@ static bool slab_geometry(struct ash_check *check, struct slab *slab, uint64_t p
         SLAB_WRONG(check, slab, code, full_tail, ash_full_word(blocks, slab->windows - 1));
     else if (head->page_offset_bytes != 0)
         SLAB_WRONG(check, slab, code, page_offset_bytes, 0);
-    else {
-        check->identities = before != 0;
+    else
         return true;
-    }
     return false;
 }
 
@@ -134,7 +130,7 @@ static void slab_scan(const struct slab *slab, const uint64_t *words, const uint
         uint64_t word = words[window], other = remote[window];
         scan->summary |= (uint64_t)(word != 0) << window;
         scan->beyond |= (uint64_t)((word & ~full) != 0) << window;
-        scan->touched |= (uint64_t)(word != full) << window;
+        scan->touched |= (uint64_t)((~word & full) != 0) << window;
         scan->free += word == UINT64_MAX ? 64 : word == 0 ? 0 : ash_count_bits(word);
         if (ASH_LIKELY(other == 0)) continue;
         scan->remote_summary |= (uint64_t)1 << window;
