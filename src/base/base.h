@@ -13,6 +13,8 @@
 #define ASH_INLINE      static inline __attribute__((always_inline))
 #define ASH_COLD        __attribute__((cold, noinline))
 #define ASH_CACHE_LINE  64
+/* Internal names: found without a detour over the dynamic linker's table. */
+#define ASH_HIDDEN __attribute__((visibility("hidden")))
 
 static_assert(sizeof(void *) == 8, "the layout is for 64-bit address spaces");
 

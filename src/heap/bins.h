@@ -23,8 +23,9 @@ ASH_INLINE void *ash_bin_take(struct ash_bin *bin, uint64_t candidates) {
     uint64_t rest = candidates & (candidates - 1);
     bin->candidates = rest;
     atomic_signal_fence(memory_order_release);
-    ash_word_set(bin->word, ash_word_get(bin->word) & ~(candidates ^ rest));
-    return (void *)(bin->window + (uint64_t)ash_lowest_bit(candidates) * bin->block_bytes);
+    /* the candidate's bit is set in the word: flipping clears it */
+    ash_word_set(bin->word, ash_word_get(bin->word) ^ candidates ^ rest);
+    return (void *)(bin->window + ash_lowest_bit(candidates) * (uint64_t)bin->block_bytes);
 }
 
 #endif

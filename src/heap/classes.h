@@ -5,7 +5,7 @@
 #include "heap/layout.h"
 
 /* Class of (bytes + 15) / 16, for sizes up to ASH_SMALL_BYTES_MAX. */
-extern const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1];
+extern ASH_HIDDEN const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1];
 
 /* Class of a size in ASH_SMALL_BYTES_MAX + 1 .. ASH_CLASS_BYTES_MAX: the highest bit of size - 1
  * names the doubling, the two bits below it the step. Sizes from 129 up follow the same rule. */

@@ -12,42 +12,54 @@
 #include "heap/spans.h"
 
 /* The pointer is not a live block's start: find out why, and say it. */
-static ASH_COLD void free_faulty(struct ash_thread_heap *th, uint64_t address) {
+static ASH_COLD void free_faulty(struct ash_thread_heap *th, void *block) {
     struct ash_located located;
-    ash_locate_live(th, "free", address, &located);
+    ash_locate_live(th, "free", (uint64_t)(uintptr_t)block, &located);
 }
 
+/* A window of a slab that `th` owns got its first free block, or its last. */
 static ASH_NOINLINE void free_window(struct ash_thread_heap *th, struct ash_page *page,
-                                     unsigned window) {
+                                     const uint64_t *word) {
     struct ash_page *head = page->head;
+    if (word == th->bins[head->class_index].word) return; /* settled when the bin moves on */
     uint32_t before = ash_transition_begin(th, ASH_FREE_WINDOW);
-    if (!ASH_PLANTED(2) || window % 2 == 0) head->summary |= (uint64_t)1 << window;
+    head->summary |= (uint64_t)1 << (word - head->words);
     ash_slab_settle(th, head);
     ash_transition_end(th, before);
 }
 
-/* Frees a block of a slab that `th` owns. */
-ASH_INLINE void free_own(struct ash_thread_heap *th, struct ash_page *page, uint64_t offset) {
-    bool starts;
-    uint64_t index = ash_block_index((offset % ASH_PAGE_BYTES) + page->page_offset_bytes,
-                                     page->reciprocal, &starts);
-    if (ASH_UNLIKELY(!starts || index >= page->block_count))
-        return free_faulty(th, th->region_base + offset);
-    uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
-    uint64_t bit = (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
-    uint64_t before = ash_word_get(word), after = before | bit;
-    if (ASH_UNLIKELY(before == after)) return free_faulty(th, th->region_base + offset);
-    /* relaxed: a remote free that this one must know of happened before it, by the program's own
-     * synchronisation */
-    if (ASH_UNLIKELY(atomic_load_explicit(&page->head->remote_summary, memory_order_relaxed) !=
-                     0) &&
-        !ASH_PLANTED(11) && ash_remote_holds(th->heap, page->head, (uint32_t)index))
-        return free_faulty(th, th->region_base + offset);
+/* Marks the block free, and looks after its window when it had no free block or may have become all free. */
+ASH_INLINE void free_commit(struct ash_thread_heap *th, struct ash_page *page, uint64_t *word,
+                            uint64_t before, uint64_t after) {
     ash_word_set(word, after);
-    /* A window that had no free block, or may be the last one to become all free. */
-    if (ASH_UNLIKELY(before == 0 || after == UINT64_MAX || after == page->full_tail) &&
-        word != th->bins[page->class_index].word)
-        free_window(th, page, (unsigned)(index / ASH_WINDOW_BLOCKS));
+    if (ASH_UNLIKELY(before == 0 || after == UINT64_MAX || after == page->full_tail))
+        free_window(th, page, word);
+}
+
+/* Some blocks of the slab are remotely freed: is this one? */
+static ASH_NOINLINE void free_beside_remote(struct ash_thread_heap *th, void *block,
+                                            struct ash_page *page, uint64_t index) {
+    if (ash_remote_holds(th->heap, page->head, (uint32_t)index)) return free_faulty(th, block);
+    uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
+    uint64_t before = ash_word_get(word);
+    free_commit(th, page, word, before, before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS));
+}
+
+/* Frees a block of a slab that `th` owns. Every way out of it is a call in tail position, so that the fast path saves no
+ * registers. */
+ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_page *page) {
+    bool starts;
+    uint64_t offset = ((uint64_t)(uintptr_t)block % ASH_PAGE_BYTES) + page->page_offset_bytes;
+    uint64_t index = ash_block_index(offset, page->reciprocal, &starts);
+    if (ASH_UNLIKELY(!starts || index >= page->block_count)) return free_faulty(th, block);
+    uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
+    uint64_t before = ash_word_get(word),
+             after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
+    if (ASH_UNLIKELY(before == after)) return free_faulty(th, block);
+    /* relaxed: a remote free that this one must know of happened before it, by the program's own synchronisation */
+    if (ASH_UNLIKELY(atomic_load_explicit(&page->head->remote_summary, memory_order_relaxed) != 0))
+        return free_beside_remote(th, block, page, index);
+    free_commit(th, page, word, before, after);
 }
 
 /* Anything but a block that `th` owns below the frontier it knows of. */
@@ -55,13 +67,13 @@ static ASH_NOINLINE void free_elsewhere(struct ash_thread_heap *th, void *block)
     if (block == NULL) return;
     struct ash_heap *heap = th->heap;
     uint64_t address = (uint64_t)(uintptr_t)block;
-    uint64_t offset = address - th->region_base, number = offset >> ASH_PAGE_SHIFT;
+    uint64_t number = (address - th->region_base) >> ASH_PAGE_SHIFT;
     if (number >= th->page_limit)
         th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
-    if (number >= th->page_limit) return free_faulty(th, address);
+    if (number >= th->page_limit) return free_faulty(th, block);
     struct ash_page *page = th->pages + number;
     struct ash_thread_heap *owner = atomic_load_explicit(&page->owner, memory_order_relaxed);
-    if (owner == th) return free_own(th, page, offset);
+    if (owner == th) return free_own(th, block, page);
     struct ash_located located;
     if (!ash_locate_live(th, "free", address, &located)) return;
     bool freed = located.place == ASH_AT_SPAN
@@ -73,13 +85,12 @@ static ASH_NOINLINE void free_elsewhere(struct ash_thread_heap *th, void *block)
 
 void ashlar_free(struct ashlar_thread_heap *public_th, void *block) {
     struct ash_thread_heap *th = ash_th_of(public_th);
-    uint64_t offset = (uint64_t)(uintptr_t)block - th->region_base;
-    uint64_t number = offset >> ASH_PAGE_SHIFT;
+    uint64_t number = ((uint64_t)(uintptr_t)block - th->region_base) >> ASH_PAGE_SHIFT;
     if (ASH_UNLIKELY(number >= th->page_limit)) return free_elsewhere(th, block);
     struct ash_page *page = th->pages + number;
     if (ASH_UNLIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) != th))
         return free_elsewhere(th, block);
-    free_own(th, page, offset);
+    free_own(th, block, page);
 }
 
 /* Whether a block for `bytes` at `alignment` would be what `located` is. */

@@ -20,7 +20,7 @@ static ASH_NOINLINE void *malloc_refill(struct ash_thread_heap *th, struct ash_b
     return ash_bin_take(bin, bin->candidates);
 }
 
-ASH_INLINE void *malloc_class(struct ash_thread_heap *th, unsigned class_index) {
+ASH_INLINE void *malloc_class(struct ash_thread_heap *th, uint64_t class_index) {
     struct ash_bin *bin = &th->bins[class_index];
     uint64_t candidates = bin->candidates;
     if (ASH_UNLIKELY(candidates == 0)) return malloc_refill(th, bin);
