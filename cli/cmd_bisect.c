@@ -88,9 +88,14 @@ static int report(struct bisect *bisect, size_t needed, const struct ash_outcome
         code = ash_isolate(report_body, bisect, runner->seconds, &signal);
     }
     if (outcome->signal != 0 || code == -1) {
-        struct ash_crash crash = {&runner->source,  bisect->path,    &bisect->trace,
-                                  &runner->options, outcome->signal, runner->seconds};
-        code = ash_report_crash(&crash);
+        struct ash_crash crash = {&runner->source,
+                                  bisect->path,
+                                  &bisect->trace,
+                                  &runner->options,
+                                  outcome->signal != 0 ? outcome->signal : signal,
+                                  runner->seconds};
+        ash_report_crash(&crash, needed - 1);
+        code = ASH_EXIT_FINDINGS;
     }
     if (code == ASH_EXIT_FINDINGS) ash_report_summary(&runner->source, verdict, code, 1, NULL);
     return code;

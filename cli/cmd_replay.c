@@ -125,6 +125,12 @@ static void add_up(const struct replay *replay, const struct ash_session *sessio
     }
 }
 
+static void conclude(const struct replay *replay, const struct ash_session *session) {
+    print_result(replay, session);
+    if (session->result.found) ash_report_replay(session);
+    add_up(replay, session);
+}
+
 static int body(void *context) {
     const struct replay *replay = context;
     static struct ash_session session; /* stays reachable when it is not torn down */
@@ -133,18 +139,26 @@ static int body(void *context) {
         code = ash_session_run(&session, &replay->runner.source, replay->path, &replay->trace,
                                &replay->runner.options);
         if (code != 0) return code;
-        bool last = session.result.found || round + 1 == replay->repeat;
-        if (last) {
-            print_result(replay, &session);
-            add_up(replay, &session);
-        }
-        if (session.result.found) {
-            ash_report_replay(&session);
-            code = ASH_EXIT_FINDINGS;
-        }
+        bool concluded = session.result.found; /* now, while there is a heap to show */
+        if (concluded) conclude(replay, &session);
         ash_session_end(&session);
+        bool last = session.result.found || round + 1 == replay->repeat;
+        if (last && !concluded) conclude(replay, &session);
+        if (session.result.found) code = ASH_EXIT_FINDINGS;
     }
     return code;
+}
+
+/* What is known of a replay that did not end. */
+static void print_crashed(const struct replay *replay, size_t operation) {
+    uint64_t begun = (uint64_t)operation + 1;
+    if (replay->runner.source.json) {
+        ash_json_line(json_pack("{s:s, s:s, s:I, s:b}", "type", "replay", "trace", replay->path,
+                                "operations", (json_int_t)begun, "crashed", 1));
+        return;
+    }
+    printf("%s: %s on %s\n", replay->path, ash_plural(begun, "operation").text,
+           replay->runner.options.target->name);
 }
 
 /* One trace. Returns the exit code it alone would have. */
@@ -155,11 +169,13 @@ static int replay_one(struct replay *replay) {
     if (code != -1) return code;
     struct ash_crash crash = {&replay->runner.source,  replay->path, &replay->trace,
                               &replay->runner.options, signal,       replay->runner.seconds};
-    code = ash_report_crash(&crash);
-    if (code == ASH_EXIT_FINDINGS) {
-        if (replay->totals->findings++ == 0) replay->totals->first = ASHLAR_ORACLE_CRASH;
-    }
-    return code;
+    size_t operation;
+    code = ash_find_crash(&crash, &operation);
+    if (code != 0) return code;
+    print_crashed(replay, operation);
+    ash_report_crash(&crash, operation);
+    if (replay->totals->findings++ == 0) replay->totals->first = ASHLAR_ORACLE_CRASH;
+    return ASH_EXIT_FINDINGS;
 }
 
 static void print_summary(const struct replay *replay, int code) {

@@ -62,9 +62,21 @@ struct probe {
     struct ash_outcome *out;
 };
 
+void ash_replay_kept(const struct ashlar_trace *trace, const struct ashlar_replay_options *options,
+                     struct ashlar_replay_result *result) {
+    struct ashlar_replay_options kept = *options;
+    kept.keep = true;
+    ashlar_replay(trace, &kept, result);
+}
+
+void ash_replay_finish(struct ashlar_replay_result *result) {
+    if (!result->found) ashlar_replay_end(result);
+}
+
 static void probe_body(const struct probe *probe) {
     struct ashlar_replay_result result;
-    ashlar_replay(probe->trace, probe->options, &result);
+    ash_replay_kept(probe->trace, probe->options, &result);
+    ash_replay_finish(&result);
     probe->out->found = result.found;
     probe->out->finding = result.finding;
     probe->out->failure = result.failure;

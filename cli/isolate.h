@@ -9,6 +9,14 @@
  * the most that it may take; 0 for no limit; then *signal is SIGALRM. */
 int ash_isolate(int (*body)(void *context), void *context, unsigned seconds, int *signal);
 
+/* Replays and keeps the heap, whatever options->keep says. */
+void ash_replay_kept(const struct ashlar_trace *trace, const struct ashlar_replay_options *options,
+                     struct ashlar_replay_result *result);
+
+/* Destroys the heap of a replay without a finding, and makes what stays mapped the finding. A
+ * replay with one is left as it is: destroying a damaged heap may crash. */
+void ash_replay_finish(struct ashlar_replay_result *result);
+
 /* What came of one replay in a child. */
 struct ash_outcome {
     int signal; /* that ended it; else 0 */

@@ -13,6 +13,7 @@
 #include "isolate.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 void ash_report_begin(const char *command, const struct ash_source *source, const char *target) {
@@ -208,6 +209,46 @@ static void split(const struct ashlar_replay_finding *finding, struct ash_phrase
     snprintf(found->text, sizeof found->text, "%s", middle + 8);
 }
 
+/* A misuse report of a legal kind: what free was handed, in words. */
+static void misuse_words(const struct ashlar_replay_finding *finding, struct ash_phrase *expected,
+                         struct ash_phrase *found) {
+    const struct ashlar_misuse *misuse = &finding->misuse;
+    snprintf(expected->text, sizeof expected->text, "the start of a live block");
+    switch (finding->code) {
+    case ASHLAR_MISUSE_DOUBLE_FREE:
+        snprintf(found->text, sizeof found->text, "a block that is free");
+        break;
+    case ASHLAR_MISUSE_INTERIOR:
+        if (misuse->block != 0 && misuse->address > misuse->block) {
+            snprintf(found->text, sizeof found->text, "%.40s into a block",
+                     ash_plural(misuse->address - misuse->block, "byte").text);
+        } else {
+            snprintf(found->text, sizeof found->text, "no start of a block");
+        }
+        break;
+    case ASHLAR_MISUSE_FOREIGN:
+        snprintf(found->text, sizeof found->text, "an address outside every block");
+        break;
+    case ASHLAR_MISUSE_SIZE:
+        snprintf(expected->text, sizeof expected->text, "a size of class %zu", misuse->block_bytes);
+        snprintf(found->text, sizeof found->text, "%s",
+                 ash_plural(misuse->claimed_bytes, "byte").text);
+        break;
+    default:
+        break;
+    }
+}
+
+static void words(const struct ashlar_replay_finding *finding, struct ash_phrase *expected,
+                  struct ash_phrase *found) {
+    const struct ashlar_finding_info *info = ashlar_finding_by_number(finding->code);
+    split(finding, expected, found);
+    if (finding->layer == ASHLAR_LAYER_MISUSE && info != NULL &&
+        info->family == ASHLAR_FAMILY_MISUSE) {
+        misuse_words(finding, expected, found);
+    }
+}
+
 static void print_expected(const char *expected, const char *found) {
     if (expected[0] != '\0' && found[0] != '\0') {
         printf("  expected  %s       found  %s\n", expected, found);
@@ -265,7 +306,7 @@ static json_t *json_finding(enum ashlar_finding_code code, const char *path) {
 static void json_replay(const struct ash_session *session, const struct ash_view_block *block) {
     const struct ashlar_replay_finding *finding = &session->result.finding;
     struct ash_phrase expected, found;
-    split(finding, &expected, &found);
+    words(finding, &expected, &found);
     json_t *object = json_finding(finding->code, session->path);
     object = ash_json_address(session, finding->address, object);
     object = json_operations(session->trace, finding->op_index, object);
@@ -341,6 +382,22 @@ void ash_report_check(const struct ash_session *session, const struct ashlar_fin
     ash_json_line(object);
 }
 
+/* Whether an earlier operation may have done it: the finding is of a walk over the heap. */
+static bool seen_late(const struct ashlar_trace *trace,
+                      const struct ashlar_replay_finding *finding) {
+    size_t index = finding->op_index;
+    if (index < trace->count && trace->ops[index].kind == ASHLAR_OP_FLIP) return false;
+    switch (finding->code) {
+    case ASHLAR_ORACLE_CONTENT:
+    case ASHLAR_ORACLE_VANISHED:
+    case ASHLAR_ORACLE_PHANTOM:
+    case ASHLAR_ORACLE_LEFT_MAPPED:
+        return true;
+    default:
+        return finding->layer == ASHLAR_LAYER_CHECKER;
+    }
+}
+
 void ash_report_replay(const struct ash_session *session) {
     const struct ashlar_replay_finding *finding = &session->result.finding;
     const struct ashlar_trace *trace = session->trace;
@@ -351,16 +408,11 @@ void ash_report_replay(const struct ash_session *session) {
         return;
     }
     struct ash_phrase expected, found;
-    split(finding, &expected, &found);
+    words(finding, &expected, &found);
     print_heading(session, finding->code, finding->address);
-    if (finding->op_index < trace->count) {
-        printf("  %s operation %zu: %s\n",
-               finding->layer == ASHLAR_LAYER_CHECKER ? "seen after" : "in", finding->op_index,
-               ash_op_line(trace, finding->op_index).text);
-        print_history(trace, finding->op_index);
-    } else {
-        printf("  at the end, after %s\n", ash_plural(trace->count, "operation").text);
-    }
+    printf("  %s operation %zu: %s\n", seen_late(trace, finding) ? "seen after" : "in",
+           finding->op_index, ash_op_line(trace, finding->op_index).text);
+    print_history(trace, finding->op_index);
     if (known) {
         printf("  block     ");
         ash_print_block(session, &block);
@@ -380,10 +432,10 @@ void ash_report_stop(const struct ash_session *session) {
             code_text(finding->code), summary_text(finding->code));
 }
 
-static void print_crash(const struct ash_crash *crash, size_t index, int signal) {
+void ash_report_crash(const struct ash_crash *crash, size_t index) {
     const struct ashlar_trace *trace = crash->trace;
     char how[64];
-    snprintf(how, sizeof how, "ended by %s", ash_signal_name(signal));
+    snprintf(how, sizeof how, "ended by %s", ash_signal_name(crash->signal));
     if (crash->source->json) {
         json_t *object = json_finding(ASHLAR_ORACLE_CRASH, crash->path);
         object = json_operations(trace, index, object);
@@ -398,17 +450,14 @@ static void print_crash(const struct ash_crash *crash, size_t index, int signal)
     printf("  the heap just before: ashlar dump --trace %s --until %zu\n", crash->path, index);
 }
 
-int ash_report_crash(const struct ash_crash *crash) {
+int ash_find_crash(const struct ash_crash *crash, size_t *operation) {
     struct ash_outcome outcome;
-    size_t count = crash->trace->count;
-    size_t bad =
-        ash_shortest_bad(crash->trace, count, crash->options, crash->seconds, false, &outcome);
-    if (bad == 0) {
-        return ash_fail(ASH_EXIT_TOOL, "%s: a replay ended by %s, and a second one did not",
-                        crash->path, ash_signal_name(crash->signal));
-    }
-    print_crash(crash, bad - 1, outcome.signal != 0 ? outcome.signal : crash->signal);
-    return ASH_EXIT_FINDINGS;
+    size_t bad = ash_shortest_bad(crash->trace, crash->trace->count, crash->options, crash->seconds,
+                                  false, &outcome);
+    *operation = bad > 0 ? bad - 1 : 0;
+    if (bad > 0) return 0;
+    return ash_fail(ASH_EXIT_TOOL, "%s: a replay ended by %s, and a second one did not",
+                    crash->path, ash_signal_name(crash->signal));
 }
 
 void ash_report_summary(const struct ash_source *source, const char *verdict, int code,

@@ -26,8 +26,7 @@ void ash_report_stop(const struct ash_session *session);
 /* One finding of the full check. */
 void ash_report_check(const struct ash_session *session, const struct ashlar_finding *finding);
 
-/* The target crashed, or did not return: finds the operation by further replays, in children, and
- * reports it. Returns ASH_EXIT_FINDINGS, or ASH_EXIT_TOOL. */
+/* The target crashed, or did not return. */
 struct ash_crash {
     const struct ash_source *source;
     const char *path;
@@ -36,7 +35,10 @@ struct ash_crash {
     int signal;
     unsigned seconds; /* time limit of a replay; 0: none */
 };
-int ash_report_crash(const struct ash_crash *crash);
+/* Finds the operation by further replays, in children. Returns 0, or ASH_EXIT_TOOL with one line on
+ * standard error when the crash does not come back. */
+int ash_find_crash(const struct ash_crash *crash, size_t *operation);
+void ash_report_crash(const struct ash_crash *crash, size_t operation);
 
 /* One block: "region+0x40  class 48, requested 29, live, slab 0 (thread heap 1), slot 3". */
 void ash_print_block(const struct ash_session *session, const struct ash_view_block *block);

@@ -170,9 +170,7 @@ const struct ash_placed *ash_session_slot(const struct ash_session *session, uin
 int ash_session_run(struct ash_session *session, const struct ash_source *source, const char *path,
                     const struct ashlar_trace *trace, const struct ashlar_replay_options *options) {
     *session = (struct ash_session){.source = source, .path = path, .trace = trace};
-    struct ashlar_replay_options kept = *options;
-    kept.keep = true;
-    ashlar_replay(trace, &kept, &session->result);
+    ash_replay_kept(trace, options, &session->result);
     if (session->result.failure != ASHLAR_OK && !session->result.found) {
         return ash_fail(ASH_EXIT_TOOL, "%s: the replay could not go on after operation %zu: %s",
                         path, session->result.ops_run, ashlar_status_text(session->result.failure));
@@ -190,8 +188,9 @@ int ash_session_run(struct ash_session *session, const struct ash_source *source
 void ash_session_end(struct ash_session *session) {
     free(session->slots);
     session->slots = NULL;
-    /* Destroying a heap with damaged metadata may crash, and this child ends anyway. */
-    if (!session->result.found) ashlar_replay_end(&session->result);
+    session->slot_count = 0;
+    session->viewed = false;
+    ash_replay_finish(&session->result);
 }
 
 struct show {
@@ -216,6 +215,30 @@ static int show_body(void *context) {
     return code;
 }
 
+/* The replay crashed. The finding is shown by those that show findings; the others show the heap
+ * just before the operation. */
+static int show_crash(struct show *show, struct ashlar_trace *trace, int signal) {
+    const struct ash_shower *shower = show->shower;
+    const struct ash_source *source = shower->source;
+    struct ash_crash crash = {source, source->trace, trace, &show->options, signal, 0};
+    size_t operation;
+    if (source->json && shower->finding_shown) ash_report_begin(shower->command, source, "ashlar");
+    int code = ash_find_crash(&crash, &operation);
+    if (code != 0) return code;
+    if (shower->finding_shown) {
+        ash_report_crash(&crash, operation);
+        ash_report_summary(source, ash_finding_verdict(ASHLAR_ORACLE_CRASH), ASH_EXIT_FINDINGS, 1,
+                           "the heap was not checked");
+        return ASH_EXIT_FINDINGS;
+    }
+    fprintf(stderr, "ashlar: %s: operation %zu (%s) ended by %s; this is the heap just before\n",
+            source->trace, operation, ash_op_line(trace, operation).text, ash_signal_name(signal));
+    trace->count = operation;
+    code = ash_isolate(show_body, show, 0, &signal);
+    return code != -1 ? code
+                      : ash_fail(ASH_EXIT_TOOL, "%s: %s", source->trace, ash_signal_name(signal));
+}
+
 int ash_show_heap(const struct ash_shower *shower) {
     const struct ash_source *source = shower->source;
     struct ashlar_trace trace;
@@ -228,12 +251,7 @@ int ash_show_heap(const struct ash_shower *shower) {
         if (source->until < trace.count) trace.count = (size_t)source->until;
         code = ash_isolate(show_body, &show, 0, &signal);
     }
-    if (code == -1) {
-        if (source->json) ash_report_begin(shower->command, source, "ashlar");
-        struct ash_crash crash = {source, source->trace, &trace, &show.options, signal, 0};
-        code = ash_report_crash(&crash);
-        ash_report_summary(source, "crash", code, 1, NULL);
-    }
+    if (code == -1) code = show_crash(&show, &trace, signal);
     ashlar_trace_free(&trace);
     return code;
 }

@@ -47,6 +47,8 @@ struct ash_placed {
  * end with: the replay could not be made. */
 int ash_session_run(struct ash_session *session, const struct ash_source *source, const char *path,
                     const struct ashlar_trace *trace, const struct ashlar_replay_options *options);
+/* Destroys the heap unless there was a finding. What destroying it left mapped becomes the
+ * finding. */
 void ash_session_end(struct ash_session *session);
 
 /* The slot whose block is at `address`: the live one, else a stale one; NULL when there is none. */
