@@ -218,6 +218,7 @@ struct ashlar_replay_result {
 
 void ashlar_replay(const struct ashlar_trace *trace, const struct ashlar_replay_options *options,
                    struct ashlar_replay_result *result);
+/* Destroys a kept instance. What it leaves mapped becomes the finding, unless there is one already. */
 void ashlar_replay_end(struct ashlar_replay_result *result);
 /* With options.keep: where slot's block is (live or stale), or 0. */
 uint64_t ashlar_replay_slot_address(const struct ashlar_replay_result *result, uint32_t slot,

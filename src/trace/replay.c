@@ -590,7 +590,7 @@ void ashlar_replay(const struct ashlar_trace *trace, const struct ashlar_replay_
 }
 
 void ashlar_replay_end(struct ashlar_replay_result *result) {
-    if (result->oracle != NULL) stop(result);
+    if (result->oracle != NULL) judge_left(result, stop(result));
 }
 
 uint64_t ashlar_replay_slot_address(const struct ashlar_replay_result *result, uint32_t slot,
