@@ -23,7 +23,8 @@ static ASH_NOINLINE void free_window(struct ash_thread_heap *th, struct ash_page
     struct ash_page *head = page->head;
     if (word == th->bins[head->class_index].word) return; /* settled when the bin moves on */
     uint32_t before = ash_transition_begin(th, ASH_FREE_WINDOW);
-    head->summary |= (uint64_t)1 << (word - head->words);
+    uint64_t window = (uint64_t)(word - head->words);
+    if (!ASH_PLANTED(2) || window % 2 == 0) head->summary |= (uint64_t)1 << window;
     ash_slab_settle(th, head);
     ash_transition_end(th, before);
 }
@@ -39,7 +40,8 @@ ASH_INLINE void free_commit(struct ash_thread_heap *th, struct ash_page *page, u
 /* Some blocks of the slab are remotely freed: is this one? */
 static ASH_NOINLINE void free_beside_remote(struct ash_thread_heap *th, void *block,
                                             struct ash_page *page, uint64_t index) {
-    if (ash_remote_holds(th->heap, page->head, (uint32_t)index)) return free_faulty(th, block);
+    if (!ASH_PLANTED(11) && ash_remote_holds(th->heap, page->head, (uint32_t)index))
+        return free_faulty(th, block);
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
     uint64_t before = ash_word_get(word);
     free_commit(th, page, word, before, before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS));
