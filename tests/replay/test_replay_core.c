@@ -1,0 +1,261 @@
+/* The core under the oracle: generated traces, in all shapes of heaps, have no finding; flipped
+ * bits are seen; failing system calls leave a sound heap; impossible requests fail cleanly. */
+#include "support.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ASHLAR_REPLAY_TRACES: how many traces per recipe, for a longer run by hand. */
+static uint64_t trace_count(uint64_t standard) {
+    const char *text = getenv("ASHLAR_REPLAY_TRACES");
+    return text != NULL ? strtoull(text, NULL, 10) : standard;
+}
+
+static void run_recipe(const struct recipe *recipe, const struct ashlar_replay_options *options,
+                       uint64_t traces) {
+    struct ashlar_trace trace;
+    for (uint64_t seed = 1; seed <= trace_count(traces); seed++) {
+        trace_generate(&trace, recipe, seed);
+        expect_sound(&trace, options);
+        ashlar_trace_free(&trace);
+    }
+}
+
+static void legal_traces_in_memory(void **state) {
+    (void)state;
+    const struct ashlar_replay_options options = {.oracle = ASHLAR_ORACLE_FULL};
+    const struct recipe recipes[] = {
+        {.kib = 1024, .slots = 16, .threads = 1, .size_limit = 4096, .ops = 60},
+        {.kib = 1027, .slots = 64, .threads = 2, .size_limit = 100000, .ops = 200},
+        {.kib = 4096, .slots = 256, .threads = 4, .size_limit = 40000, .ops = 600},
+        {.kib = 16384, .slots = 512, .threads = 3, .size_limit = 1 << 20, .ops = 800},
+    };
+    const uint64_t traces[] = {1500, 600, 150, 60};
+    for (size_t i = 0; i < COUNT_OF(recipes); i++) run_recipe(&recipes[i], &options, traces[i]);
+}
+
+static void illegal_traces_in_memory(void **state) {
+    (void)state;
+    const struct ashlar_replay_options options = {.oracle = ASHLAR_ORACLE_FULL,
+                                                  .touched_check = true};
+    const struct recipe recipes[] = {
+        {.kib = 1024, .slots = 16, .threads = 2, .size_limit = 4096, .ops = 80, .illegal = true},
+        {.kib = 2048, .slots = 64, .threads = 4, .size_limit = 200000, .ops = 300, .illegal = true},
+    };
+    const uint64_t traces[] = {800, 200};
+    for (size_t i = 0; i < COUNT_OF(recipes); i++) run_recipe(&recipes[i], &options, traces[i]);
+}
+
+static void traces_checked_after_each_operation(void **state) {
+    (void)state;
+    const struct ashlar_replay_options options = {
+        .oracle = ASHLAR_ORACLE_FULL, .touched_check = true, .verify_every = 1};
+    const struct recipe recipe = {
+        .kib = 1024, .slots = 32, .threads = 3, .size_limit = 20000, .ops = 100, .illegal = true};
+    run_recipe(&recipe, &options, 150);
+}
+
+static void traces_over_reserved_space(void **state) {
+    (void)state;
+    const struct ashlar_replay_options options = {.oracle = ASHLAR_ORACLE_SAMPLED,
+                                                  .touched_check = true};
+    const struct ashlar_replay_options full = {.oracle = ASHLAR_ORACLE_FULL, .verify_every = 50};
+    const struct recipe recipes[] = {
+        {.slots = 32, .threads = 2, .size_limit = 1 << 22, .ops = 120, .illegal = true},
+        {.slots = 500, .threads = 8, .size_limit = 20000, .ops = 1500, .illegal = true},
+    };
+    run_recipe(&recipes[0], &options, 400);
+    run_recipe(&recipes[0], &full, 30);
+    run_recipe(&recipes[1], &options, 40);
+}
+
+/* Every tier sees the same sound heap, and counts the same blocks. */
+static void tiers_agree(void **state) {
+    (void)state;
+    const struct recipe recipe = {
+        .kib = 4096, .slots = 64, .threads = 2, .size_limit = 50000, .ops = 300};
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct ashlar_trace trace;
+        struct ashlar_replay_result results[3];
+        trace_generate(&trace, &recipe, seed);
+        for (int tier = ASHLAR_ORACLE_LIGHT; tier <= ASHLAR_ORACLE_FULL; tier++) {
+            const struct ashlar_replay_options options = {.oracle = (enum ashlar_oracle_tier)tier};
+            ashlar_replay(&trace, &options, &results[tier]);
+            assert_false(results[tier].found);
+            assert_true(results[tier].checked);
+            assert_int_equal(results[tier].check.verdict, ASHLAR_SOUND);
+            assert_int_equal(results[tier].live_blocks, results[0].live_blocks);
+            assert_int_equal(results[tier].check.live_blocks, results[0].live_blocks);
+            assert_int_equal(results[tier].ops_run + results[tier].ops_skipped, trace.count);
+        }
+        ashlar_trace_free(&trace);
+    }
+}
+
+/* Each bit that the target can flip is seen by the full check. */
+static void flips_are_seen(void **state) {
+    (void)state;
+    struct ashlar_trace trace;
+    const struct ashlar_replay_options options = {.oracle = ASHLAR_ORACLE_LIGHT};
+    for (int reserved = 0; reserved < 2; reserved++) {
+        trace_begin(&trace, reserved ? 0 : 1024);
+        trace.threads = 2;
+        for (uint32_t slot = 0; slot < 12; slot++)
+            trace_add_by(&trace, slot % 2, ASHLAR_OP_MALLOC, slot, 24U << slot, 0);
+        for (uint32_t slot = 0; slot < 12; slot += 3)
+            trace_add_by(&trace, 0, ASHLAR_OP_FREE, slot, 0, 0);
+        for (uint64_t bit = 0; bit < 30000; bit++) trace_add(&trace, ASHLAR_OP_FLIP, 0, 0, bit);
+        struct ashlar_replay_result result;
+        ashlar_replay(&trace, &options, &result);
+        if (result.found) print_finding(&trace, &result);
+        assert_false(result.found);
+        assert_int_equal(result.ops_skipped, 0);
+        ashlar_trace_free(&trace);
+    }
+}
+
+/* The n-th system call of a trace fails, for every n that there is: legal failures only. */
+static void every_failing_call_leaves_a_sound_heap(void **state) {
+    (void)state;
+    const struct ashlar_replay_options options = {.oracle = ASHLAR_ORACLE_FULL,
+                                                  .touched_check = true};
+    const struct recipe recipes[] = {
+        {.slots = 24, .threads = 3, .size_limit = 1 << 21, .ops = 80},
+        {.slots = 200, .threads = 2, .size_limit = 3000, .ops = 400},
+        {.slots = 8, .threads = 1, .size_limit = 1 << 24, .ops = 60},
+    };
+    for (size_t i = 0; i < COUNT_OF(recipes); i++) {
+        for (uint64_t seed = 1; seed <= 4; seed++) {
+            struct ashlar_trace plain;
+            trace_generate(&plain, &recipes[i], seed);
+            for (uint64_t nth = 1; nth <= 60; nth++) {
+                struct ashlar_trace trace;
+                trace_begin(&trace, 0);
+                trace_add(&trace, ASHLAR_OP_FAULT, 0, 0, nth);
+                for (size_t op = 0; op < plain.count; op++)
+                    if (plain.ops[op].kind != ASHLAR_OP_FAULT)
+                        assert_true(ashlar_trace_append(&trace, &plain.ops[op]));
+                expect_sound(&trace, &options);
+                ashlar_trace_free(&trace);
+            }
+            ashlar_trace_free(&plain);
+        }
+    }
+}
+
+/* The core's own failure of creation, n by n: no instance, and nothing left. */
+static void impossible_requests_fail_cleanly(void **state) {
+    (void)state;
+    static const uint64_t sizes[] = {
+        SIZE_MAX,           SIZE_MAX - 1,           SIZE_MAX - 7,     SIZE_MAX - 8,
+        SIZE_MAX - 15,      SIZE_MAX - 16,          SIZE_MAX - 63,    SIZE_MAX - 4095,
+        SIZE_MAX - 4096,    SIZE_MAX - 65535,       SIZE_MAX - 65536, SIZE_MAX - 65537,
+        SIZE_MAX / 2 + 1,   (uint64_t)PTRDIFF_MAX,  SIZE_MAX / 2 + 2, (uint64_t)PTRDIFF_MAX - 65535,
+        UINT64_C(1) << 62,  UINT64_C(1) << 47,      UINT64_C(1) << 48,
+        SIZE_MAX - (1 << 30), (uint64_t)PTRDIFF_MAX - 65536,
+    };
+    static const uint64_t products[][2] = {
+        {SIZE_MAX, 2},       {SIZE_MAX / 2 + 1, 2},   {UINT64_C(1) << 32, UINT64_C(1) << 32},
+        {3, SIZE_MAX / 3 + 1}, {SIZE_MAX, SIZE_MAX},  {SIZE_MAX / 16 + 1, 16},
+        {(UINT64_C(1) << 33) + 1, (UINT64_C(1) << 31)},
+    };
+    static const uint64_t alignments[] = {0,       3,       24,           48,
+                                          4097,    SIZE_MAX, SIZE_MAX - 1, (UINT64_C(1) << 30) + 1,
+                                          UINT64_C(1) << 31, UINT64_C(1) << 47, UINT64_C(1) << 63};
+    const struct ashlar_replay_options options = {
+        .oracle = ASHLAR_ORACLE_FULL, .touched_check = true, .verify_every = 1};
+    for (int reserved = 0; reserved < 2; reserved++) {
+        struct ashlar_trace trace;
+        struct ashlar_replay_result result;
+        trace_begin(&trace, reserved ? 0 : 1024);
+        trace_add(&trace, ASHLAR_OP_MALLOC, 1, 100, 0);
+        trace_add(&trace, ASHLAR_OP_MALLOC, 2, 100000, 0);
+        for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+            trace_add(&trace, ASHLAR_OP_MALLOC, 0, sizes[i], 0);
+            trace_add(&trace, ASHLAR_OP_CALLOC, 0, sizes[i], 1);
+            trace_add(&trace, ASHLAR_OP_CALLOC, 0, 1, sizes[i]);
+            trace_add(&trace, ASHLAR_OP_REALLOC, 0, sizes[i], 0);
+            trace_add(&trace, ASHLAR_OP_REALLOC, 1, sizes[i], 0);
+            trace_add(&trace, ASHLAR_OP_REALLOC, 2, sizes[i], 0);
+            for (unsigned shift = 0; shift < 31; shift += 3)
+                trace_add(&trace, ASHLAR_OP_ALIGNED, 0, sizes[i], UINT64_C(1) << shift);
+            for (size_t j = 0; j < COUNT_OF(alignments); j++)
+                trace_add(&trace, ASHLAR_OP_ALIGNED, 0, sizes[i], alignments[j]);
+        }
+        for (size_t i = 0; i < COUNT_OF(products); i++)
+            trace_add(&trace, ASHLAR_OP_CALLOC, 0, products[i][0], products[i][1]);
+        for (size_t i = 0; i < COUNT_OF(alignments); i++)
+            trace_add(&trace, ASHLAR_OP_ALIGNED, 0, 64, alignments[i]);
+        ashlar_replay(&trace, &options, &result);
+        if (result.found) print_finding(&trace, &result);
+        assert_false(result.found);
+        assert_int_equal(result.live_blocks, 2); /* none of them was served */
+        assert_int_equal(result.ops_skipped, 0);
+        ashlar_trace_free(&trace);
+    }
+}
+
+/* What heaps may not be: an instance that cannot be made is a status, not a crash. */
+static void heaps_that_cannot_be(void **state) {
+    (void)state;
+    struct ashlar_trace trace;
+    struct ashlar_replay_result result;
+    const struct ashlar_replay_options options = {.oracle = ASHLAR_ORACLE_LIGHT};
+    trace_begin(&trace, 16);
+    trace_add(&trace, ASHLAR_OP_MALLOC, 0, 1, 0);
+    ashlar_replay(&trace, &options, &result);
+    assert_int_equal(result.failure, ASHLAR_TOO_SMALL);
+    assert_false(result.found);
+    trace.heap_kib = 1024;
+    ashlar_replay(&trace, &options, &result);
+    assert_int_equal(result.failure, ASHLAR_OK);
+    ashlar_trace_free(&trace);
+}
+
+static void kept_instances_can_be_asked(void **state) {
+    (void)state;
+    struct ashlar_trace trace;
+    struct ashlar_replay_result result;
+    const struct ashlar_replay_options options = {.oracle = ASHLAR_ORACLE_FULL, .keep = true};
+    trace_begin(&trace, 1024);
+    trace_add(&trace, ASHLAR_OP_MALLOC, 0, 100, 0);
+    trace_add(&trace, ASHLAR_OP_MALLOC, 1, 200, 0);
+    trace_add(&trace, ASHLAR_OP_FREE, 1, 0, 0);
+    trace_add(&trace, ASHLAR_OP_FILL, 3, 0, 0);
+    ashlar_replay(&trace, &options, &result);
+    assert_false(result.found);
+    bool live = false;
+    uint64_t requested = 0;
+    struct ashlar_block block;
+    uint64_t address = ashlar_replay_slot_address(&result, 0, &live, &requested);
+    assert_true(live);
+    assert_int_equal(requested, 100);
+    assert_true(ashlar_heap_find(result.target->heap(result.instance), address, &block));
+    assert_int_equal(block.state, ASHLAR_BLOCK_LIVE);
+    address = ashlar_replay_slot_address(&result, 1, &live, &requested);
+    assert_int_not_equal(address, 0);
+    assert_false(live);
+    assert_int_equal(ashlar_replay_slot_address(&result, 2, &live, &requested), 0);
+    assert_int_equal(ashlar_replay_slot_address(&result, 99, &live, &requested), 0);
+    ashlar_replay_end(&result);
+    assert_null(result.instance);
+    ashlar_replay_end(&result);
+    ashlar_trace_free(&trace);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(legal_traces_in_memory),
+        cmocka_unit_test(illegal_traces_in_memory),
+        cmocka_unit_test(traces_checked_after_each_operation),
+        cmocka_unit_test(traces_over_reserved_space),
+        cmocka_unit_test(tiers_agree),
+        cmocka_unit_test(flips_are_seen),
+        cmocka_unit_test(every_failing_call_leaves_a_sound_heap),
+        cmocka_unit_test(impossible_requests_fail_cleanly),
+        cmocka_unit_test(heaps_that_cannot_be),
+        cmocka_unit_test(kept_instances_can_be_asked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
