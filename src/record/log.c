@@ -83,6 +83,7 @@ static struct {
 } log_state;
 
 _Atomic(bool) ash_log_enabled;
+struct ash_log_range ash_log_allocator, ash_log_recorder;
 _Thread_local struct ash_log_thread ash_log_thread
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
@@ -275,19 +276,17 @@ static bool refill(struct ash_log_thread *self) {
 /* The slow path of reserve: a new thread, a full chunk, or a new process. */
 static __attribute__((noinline, cold)) bool refill_locked(struct ash_log_thread *self) {
     int error = errno;
-    uintptr_t inside = self->inside;
-    /* Whatever libc allocates for us below is not the program's. */
-    self->inside = UINTPTR_MAX;
     sigset_t mask;
     lock_log(&mask);
+    self->working = true; /* whatever libc allocates for us is not the program's */
     if (atomic_load_explicit(&log_state.page->generation, memory_order_relaxed) == 0) adopt_fork();
     bool enabled = atomic_load_explicit(&ash_log_enabled, memory_order_relaxed);
     if (enabled && !refill(self)) {
         stop_recording(errno);
         enabled = false;
     }
+    self->working = false;
     unlock_log(&mask);
-    self->inside = inside;
     errno = error;
     return enabled;
 }

@@ -111,8 +111,8 @@ static void *fallback_new(size_t bytes, size_t alignment, bool throws) {
 }
 
 /* Runs also when bad_alloc flies through. */
-static void leave(const bool *entered) {
-    if (*entered) ash_log_leave();
+static void leave(const bool *before) {
+    ash_log_leave(*before);
 }
 
 #define DEFINE_NEW(symbol, parameters, arguments, alignment_or_0, throws)                          \
@@ -122,17 +122,14 @@ static void leave(const bool *entered) {
         int way = way_of(&next, #symbol);                                                          \
         if (way == NOBODY) return fallback_new(bytes, alignment_or_0, throws);                     \
         void *(*function)parameters = (void *(*)parameters)next.function;                          \
-        if (way == PASS) return function arguments;                                                \
+        if (way == PASS || !ash_log_wanted(ASH_LOG_CALLER())) return function arguments;           \
         void *block = NULL;                                                                        \
-        bool recorded;                                                                             \
         {                                                                                          \
-            __attribute__((cleanup(leave))) bool entered = ASH_LOG_ENTER();                        \
-            recorded = entered;                                                                    \
+            __attribute__((cleanup(leave))) bool before = ash_log_enter();                         \
             block = function arguments;                                                            \
         }                                                                                          \
         size_t aligned = alignment_or_0;                                                           \
-        if (recorded)                                                                              \
-            ash_log_event(aligned != 0 ? ASH_RAW_ALIGNED : ASH_RAW_MALLOC, block, bytes, aligned); \
+        ash_log_event(aligned != 0 ? ASH_RAW_ALIGNED : ASH_RAW_MALLOC, block, bytes, aligned);     \
         return block;                                                                              \
     }
 NEWS(DEFINE_NEW)
@@ -147,12 +144,13 @@ NEWS(DEFINE_NEW)
             return;                                                                                \
         }                                                                                          \
         void(*function) parameters = (void(*) parameters)next.function;                            \
-        if (way == PASS || block == NULL || !ASH_LOG_ENTER()) {                                    \
+        if (way == PASS || block == NULL || !ash_log_wanted(ASH_LOG_CALLER())) {                   \
             function arguments;                                                                    \
             return;                                                                                \
         }                                                                                          \
         ash_log_event(ASH_RAW_FREE, block, 0, 0);                                                  \
+        bool before = ash_log_enter();                                                             \
         function arguments;                                                                        \
-        ash_log_leave();                                                                           \
+        ash_log_leave(before);                                                                     \
     }
 DELETES(DEFINE_DELETE)

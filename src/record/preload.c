@@ -13,8 +13,9 @@
  *    constructor, before there is a second thread.
  *
  * 3. Nesting. An allocator may be made of other functions of this family, even of the ones that
- *    stand here. Only the outermost call is the program's; inner ones are passed on unrecorded
- *    (ash_log_enter).
+ *    stand here: a realloc that calls malloc and free. Only the outermost call is the program's;
+ *    what comes from the allocator's own code is passed on unrecorded (ash_log_wanted). libc's
+ *    allocator does not do this, and other code of libc calls malloc for the program.
  *
  * 4. What cannot be seen: calls that never reach the dynamic linker (a static program, an allocator
  *    defined in the executable itself, malloc inside the next allocator), and set-user-ID programs,
@@ -24,6 +25,7 @@
 #include "record/next.h"
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,6 +88,34 @@ static void *must_find(const char *name) {
         memcpy(&ash_next.name, &found, sizeof found);                                              \
     } while (0)
 
+struct search {
+    uintptr_t address;
+    struct ash_log_range found;
+};
+static int match_object(struct dl_phdr_info *object, size_t bytes, void *context) {
+    (void)bytes;
+    struct search *search = context;
+    struct ash_log_range range = {0};
+    bool holds = false;
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &object->dlpi_phdr[i];
+        if (header->p_type != PT_LOAD || (header->p_flags & PF_X) == 0) continue;
+        range.start = object->dlpi_addr + header->p_vaddr;
+        range.bytes = header->p_memsz;
+        holds = ash_log_within(range, search->address);
+        if (holds) break;
+    }
+    if (holds) search->found = range;
+    return holds;
+}
+
+/* The code that a function lies in. */
+static struct ash_log_range code_around(const void *function) {
+    struct search search = {.address = (uintptr_t)function};
+    dl_iterate_phdr(match_object, &search);
+    return search.found;
+}
+
 static __attribute__((noinline, cold)) void start(void) {
     int error = errno;
     atomic_store_explicit(&state, STARTING, memory_order_relaxed);
@@ -98,6 +128,10 @@ static __attribute__((noinline, cold)) void start(void) {
     FIND(memalign, dlsym(RTLD_NEXT, "memalign"));
     FIND(valloc, dlsym(RTLD_NEXT, "valloc"));
     FIND(pvalloc, dlsym(RTLD_NEXT, "pvalloc"));
+    struct ash_log_range libc = code_around((const void *)(uintptr_t)getppid);
+    ash_log_allocator = code_around((const void *)(uintptr_t)ash_next.malloc);
+    if (ash_log_allocator.start == libc.start) ash_log_allocator.bytes = 0;
+    ash_log_recorder = code_around((const void *)(uintptr_t)start);
     ash_log_start();
     atomic_store_explicit(&state, READY, memory_order_release);
     errno = error;
@@ -124,9 +158,10 @@ static void *no_memory(int error) {
 
 void *malloc(size_t bytes) {
     if (!ready()) return arena_alloc(16, bytes);
-    if (!ASH_LOG_ENTER()) return ash_next.malloc(bytes);
+    if (!ash_log_wanted(ASH_LOG_CALLER())) return ash_next.malloc(bytes);
+    bool before = ash_log_enter();
     void *block = ash_next.malloc(bytes);
-    ash_log_leave();
+    ash_log_leave(before);
     ash_log_event(ASH_RAW_MALLOC, block, bytes, 0);
     return block;
 }
@@ -137,9 +172,10 @@ void *calloc(size_t count, size_t bytes) {
         if (__builtin_mul_overflow(count, bytes, &product)) return no_memory(ENOMEM);
         return arena_alloc(16, product); /* the arena is never used twice: zero */
     }
-    if (!ASH_LOG_ENTER()) return ash_next.calloc(count, bytes);
+    if (!ash_log_wanted(ASH_LOG_CALLER())) return ash_next.calloc(count, bytes);
+    bool before = ash_log_enter();
     void *block = ash_next.calloc(count, bytes);
-    ash_log_leave();
+    ash_log_leave(before);
     ash_log_event(ASH_RAW_CALLOC, block, bytes, count);
     return block;
 }
@@ -147,22 +183,24 @@ void *calloc(size_t count, size_t bytes) {
 void free(void *block) {
     if (block == NULL || in_arena(block)) return;
     if (!ready()) return; /* a block from before us: there is none */
-    if (!ASH_LOG_ENTER()) {
+    if (!ash_log_wanted(ASH_LOG_CALLER())) {
         ash_next.free(block);
         return;
     }
     ash_log_event(ASH_RAW_FREE, block, 0, 0);
+    bool before = ash_log_enter();
     ash_next.free(block);
-    ash_log_leave();
+    ash_log_leave(before);
 }
 
 void *realloc(void *block, size_t bytes) {
     if (!ready()) return block == NULL ? arena_alloc(16, bytes) : arena_realloc(block, bytes);
     if (in_arena(block)) return arena_realloc(block, bytes);
-    if (!ASH_LOG_ENTER()) return ash_next.realloc(block, bytes);
+    if (!ash_log_wanted(ASH_LOG_CALLER())) return ash_next.realloc(block, bytes);
     if (block != NULL) ash_log_event(ASH_RAW_REALLOC_BEGIN, block, bytes, 0);
+    bool before = ash_log_enter();
     void *moved = ash_next.realloc(block, bytes);
-    ash_log_leave();
+    ash_log_leave(before);
     ash_log_event(ASH_RAW_REALLOC_END, moved, bytes, (uint64_t)(uintptr_t)block);
     return moved;
 }
@@ -171,10 +209,8 @@ void *realloc(void *block, size_t bytes) {
 void *reallocarray(void *block, size_t count, size_t bytes) {
     size_t product;
     if (!__builtin_mul_overflow(count, bytes, &product)) return realloc(block, product);
-    if (ready() && ASH_LOG_ENTER()) {
-        ash_log_leave();
+    if (ready() && ash_log_wanted(ASH_LOG_CALLER()))
         ash_log_event(ASH_RAW_REALLOC_END, NULL, SIZE_MAX, 0);
-    }
     return no_memory(ENOMEM);
 }
 
@@ -187,18 +223,20 @@ void *reallocarray(void *block, size_t count, size_t bytes) {
 
 void *aligned_alloc(size_t alignment, size_t bytes) {
     ALIGNED(ash_next.aligned_alloc, alignment, bytes);
-    if (!ASH_LOG_ENTER()) return ash_next.aligned_alloc(alignment, bytes);
+    if (!ash_log_wanted(ASH_LOG_CALLER())) return ash_next.aligned_alloc(alignment, bytes);
+    bool before = ash_log_enter();
     void *block = ash_next.aligned_alloc(alignment, bytes);
-    ash_log_leave();
+    ash_log_leave(before);
     ash_log_event(ASH_RAW_ALIGNED, block, bytes, alignment);
     return block;
 }
 
 void *memalign(size_t alignment, size_t bytes) {
     ALIGNED(ash_next.memalign, alignment, bytes);
-    if (!ASH_LOG_ENTER()) return ash_next.memalign(alignment, bytes);
+    if (!ash_log_wanted(ASH_LOG_CALLER())) return ash_next.memalign(alignment, bytes);
+    bool before = ash_log_enter();
     void *block = ash_next.memalign(alignment, bytes);
-    ash_log_leave();
+    ash_log_leave(before);
     ash_log_event(ASH_RAW_ALIGNED, block, bytes, alignment);
     return block;
 }
@@ -211,9 +249,10 @@ int posix_memalign(void **out, size_t alignment, size_t bytes) {
         return 0;
     }
     if (ash_next.posix_memalign == NULL) return ENOMEM;
-    if (!ASH_LOG_ENTER()) return ash_next.posix_memalign(out, alignment, bytes);
+    if (!ash_log_wanted(ASH_LOG_CALLER())) return ash_next.posix_memalign(out, alignment, bytes);
+    bool before = ash_log_enter();
     int error = ash_next.posix_memalign(out, alignment, bytes);
-    ash_log_leave();
+    ash_log_leave(before);
     ash_log_event(ASH_RAW_ALIGNED, error == 0 ? *out : NULL, bytes, alignment);
     return error;
 }
@@ -221,9 +260,10 @@ int posix_memalign(void **out, size_t alignment, size_t bytes) {
 void *valloc(size_t bytes) {
     size_t page = (size_t)getpagesize();
     ALIGNED(ash_next.valloc, page, bytes);
-    if (!ASH_LOG_ENTER()) return ash_next.valloc(bytes);
+    if (!ash_log_wanted(ASH_LOG_CALLER())) return ash_next.valloc(bytes);
+    bool before = ash_log_enter();
     void *block = ash_next.valloc(bytes);
-    ash_log_leave();
+    ash_log_leave(before);
     ash_log_event(ASH_RAW_ALIGNED, block, bytes, page);
     return block;
 }
@@ -232,9 +272,10 @@ void *pvalloc(size_t bytes) {
     size_t page = (size_t)getpagesize();
     size_t rounded = bytes > SIZE_MAX - page ? bytes : (bytes + page - 1) / page * page;
     ALIGNED(ash_next.pvalloc, page, rounded);
-    if (!ASH_LOG_ENTER()) return ash_next.pvalloc(bytes);
+    if (!ash_log_wanted(ASH_LOG_CALLER())) return ash_next.pvalloc(bytes);
+    bool before = ash_log_enter();
     void *block = ash_next.pvalloc(bytes);
-    ash_log_leave();
+    ash_log_leave(before);
     ash_log_event(ASH_RAW_ALIGNED, block, rounded, page);
     return block;
 }

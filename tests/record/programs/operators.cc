@@ -1,0 +1,42 @@
+// A C++ program (and, as a shared library, a plug-in) that makes 40 marked news and deletes.
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+namespace {
+struct alignas(128) Wide {
+    char bytes[40448]; // a multiple of 128 within the marked sizes
+};
+template <typename T> T *opaque(T *pointer) {
+    __asm__ volatile("" : "+r"(pointer) : : "memory");
+    return pointer;
+}
+} // namespace
+
+extern "C" int plugin_run() {
+    for (int i = 0; i < 10; i++) delete[] opaque(new char[40001 + static_cast<std::size_t>(i)]);
+    for (int i = 0; i < 10; i++) ::operator delete(opaque(::operator new(40100)));
+    for (int i = 0; i < 10; i++) delete opaque(new Wide);
+    for (int i = 0; i < 10; i++) {
+        void *block = ::operator new(40200, std::nothrow);
+        ::operator delete(opaque(block), std::nothrow);
+    }
+    return 0;
+}
+
+#ifndef PLUGIN
+// What cannot be had is thrown, through the recorder's frames.
+static int run_throwing() {
+    try { // what cannot be had is thrown, through the recorder's frames
+        volatile std::size_t huge = static_cast<std::size_t>(PTRDIFF_MAX) - 40000;
+        ::operator delete(opaque(::operator new(huge)));
+        return 1;
+    } catch (const std::bad_alloc &) {
+    }
+    return 0;
+}
+
+int main(int argc, char **) {
+    return argc > 1 && run_throwing() != 0 ? 1 : plugin_run();
+}
+#endif
