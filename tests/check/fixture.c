@@ -30,6 +30,7 @@ static void make_slabs(struct rich *rich) {
     many(rich, 0, 1024, 3 * 64 + 5); /* one window each */
     drop(rich, 0, rich->live[first + 3]);
     drop(rich, 0, rich->live[first + 64 + 3]);
+    many(rich, 0, 96, 64);   /* the current window has none left, and its summary bit stays */
     many(rich, 0, 48, 200);  /* a last window that is partial */
     many(rich, 0, 2048, 10); /* two pages */
     many(rich, 0, 60000, 3); /* sixteen */
@@ -40,12 +41,11 @@ static void make_slabs(struct rich *rich) {
 static void make_remote(struct rich *rich) {
     size_t first = rich->live_count;
     many(rich, 1, 256, 100);
+    many(rich, 1, 512, 20);
     drop(rich, 0, rich->live[first + 2]);
     drop(rich, 0, rich->live[first + 3]);
     drop(rich, 0, rich->live[first + 70]);
-    first = rich->live_count;
-    many(rich, 1, 512, 20);
-    drop(rich, 0, rich->live[first + 7]);
+    drop(rich, 0, rich->live[first + 107]);
 }
 
 static void make_spans(struct rich *rich) {
@@ -56,7 +56,7 @@ static void make_spans(struct rich *rich) {
     void *later = keep(rich, ashlar_malloc(th, 300000));
     keep(rich, ashlar_aligned_alloc(th, 1 << 20, 400000));
     void *two = keep(rich, ashlar_malloc(th, 2 << 20));
-    keep(rich, ashlar_malloc(th, 70000));
+    keep(rich, ashlar_malloc(th, 20 << 16));           /* fits no gap, so it lies behind */
     void *moved = ashlar_realloc(th, two, 1001 << 16); /* no room behind: the pages move */
     assert_non_null(moved);
     drop(rich, 0, three[1]);
