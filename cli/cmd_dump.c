@@ -53,7 +53,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     static const char *const states[] = {"free", "live", "remote", NULL};
     static const char *const details[] = {"blocks", "slabs", "summary", NULL};
     struct dump *dump = state->input;
-    uint64_t detail;
+    uint64_t detail = 0;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &dump->source;
