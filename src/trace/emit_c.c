@@ -3,7 +3,8 @@
  * It needs a C compiler and nothing else, and performs the trace through malloc and its family of
  * whatever allocator it is linked with. Each operation is one line, with its number in the trace;
  * helpers above them keep the states of slots by the model's rules and check the contents: every
- * block is filled when it is allocated, and compared when it is resized and freed. A block that
+ * block is filled when it is allocated, and compared when it is resized and freed (the first MiB of
+ * it: an absurd size may well be served, and must not be written). A block that
  * changed behind the program's back ends it with exit code 1 and one line.
  *
  * Constraints on the text: it compiles without a warning under -Wall -Wextra, and the compiler
@@ -55,14 +56,14 @@ static const struct {
                         "}\n"},
     [HELPER_FILL] = {BIT(HELPER_PATTERN),
                      "static void fill(unsigned slot, size_t from) {\n"
-                     "    for (size_t i = from; i < slots[slot].bytes; i++)\n"
+                     "    for (size_t i = from; i < slots[slot].bytes && i < CHECKED; i++)\n"
                      "        ((unsigned char *)slots[slot].block)[i] = pattern(slot, i);\n"
                      "}\n"},
     [HELPER_COMPARE] =
         {BIT(HELPER_PATTERN),
          "static void compare(unsigned op, unsigned slot, size_t bytes) {\n"
          "    const unsigned char *block = slots[slot].block;\n"
-         "    for (size_t i = 0; i < bytes; i++) {\n"
+         "    for (size_t i = 0; i < bytes && i < CHECKED; i++) {\n"
          "        if (block[i] == pattern(slot, i)) continue;\n"
          "        printf(\"operation %u: slot %u: byte %zu is 0x%02x; expected 0x%02x\\n\", op, "
          "slot, i,\n"
@@ -96,7 +97,7 @@ static const struct {
          "slot);\n"
          "        exit(1);\n"
          "    }\n"
-         "    for (size_t i = 0; block && i < number * size; i++) {\n"
+         "    for (size_t i = 0; block && i < number * size && i < CHECKED; i++) {\n"
          "        if (!block[i]) continue;\n"
          "        printf(\"operation %u: slot %u: calloc: byte %zu is not 0\\n\", op, slot, i);\n"
          "        exit(1);\n"
@@ -272,15 +273,19 @@ static void write_head(const struct ashlar_trace *trace, const char *comment, un
     if (used & (BIT(HELPER_USABLE) | BIT(HELPER_TRIM))) fputs("#include <malloc.h>\n", stream);
     fputs("#include <stddef.h>\n#include <stdio.h>\n#include <stdlib.h>\n\n", stream);
     if (!(used & ~SLOTLESS_HELPERS)) return;
-    fprintf(stream,
-            "/* A slot's block; `round` makes the contents of each block its own. */\n"
-            "static struct {\n"
-            "    void *volatile block;\n"
-            "    size_t bytes;\n"
-            "    unsigned round;\n"
-            "    enum { EMPTY = 0, LIVE, STALE } state;\n"
-            "} slots[%u];\n\n",
-            trace->slots ? trace->slots : 1);
+    fprintf(
+        stream,
+        "/* How much of a block is filled and compared: absurd sizes are cheap to allocate, and\n"
+        " * dear to write. */\n"
+        "enum { CHECKED = 1 << 20 };\n\n"
+        "/* A slot's block; `round` makes the contents of each block its own. */\n"
+        "static struct {\n"
+        "    void *volatile block;\n"
+        "    size_t bytes;\n"
+        "    unsigned round;\n"
+        "    enum { EMPTY = 0, LIVE, STALE } state;\n"
+        "} slots[%u];\n\n",
+        trace->slots ? trace->slots : 1);
 }
 
 /* Helpers that the operations use, with those that these rely on. */

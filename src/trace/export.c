@@ -25,7 +25,6 @@ struct exporter {
     uint8_t *live;
     size_t lost, lines;
     uint64_t size_max; /* that the format can say, or that can be allocated */
-    bool checks_alignment;
     /* Writes one line (when there is a stream); true when the line is weaker than the operation. */
     bool (*write)(struct exporter *exporter, const struct ashlar_op *op, enum effect effect);
 };
@@ -40,8 +39,7 @@ static bool bytes_of(const struct ashlar_op *op, uint64_t *bytes) {
 static bool can_allocate(const struct exporter *exporter, const struct ashlar_op *op) {
     uint64_t bytes;
     if (!bytes_of(op, &bytes) || bytes > exporter->size_max) return false;
-    bool wants_alignment = op->kind == ASHLAR_OP_ALIGNED && exporter->checks_alignment;
-    return !wants_alignment || ash_is_power_of_two(op->arg);
+    return op->kind != ASHLAR_OP_ALIGNED || ash_is_power_of_two(op->arg);
 }
 
 static void put(struct exporter *exporter, const struct ashlar_op *op, enum effect effect) {
@@ -209,11 +207,8 @@ static bool write_memory_replay_line(struct exporter *exporter, const struct ash
 
 bool ash_memory_replay_write(const struct ashlar_trace *trace, FILE *stream, size_t *lost,
                              struct ashlar_trace_error *error) {
-    struct exporter exporter = {.trace = trace,
-                                .stream = stream,
-                                .size_max = INT64_MAX,
-                                .checks_alignment = true,
-                                .write = write_memory_replay_line};
+    struct exporter exporter = {
+        .trace = trace, .stream = stream, .size_max = INT64_MAX, .write = write_memory_replay_line};
     if (!begin(&exporter, error)) return false;
     walk(&exporter);
     *lost = exporter.lost;

@@ -37,8 +37,9 @@ static const char *const foreign_places[] = {"stack", "static", "wild",  "null-p
     { ASH_FIELD_SIZE, label }
 #define ARG(label)                                                                                 \
     { ASH_FIELD_ARG, label }
-#define NO_OPERANDS .operand_count = 0
-#define ON_SLOT     .operands = {SLOT}, .operand_count = 1, .has_slot = true
+#define NAME(string) .name = string, .name_length = sizeof string - 1
+#define NO_OPERANDS  .operand_count = 0
+#define ON_SLOT      .operands = {SLOT}, .operand_count = 1, .has_slot = true
 #define SLOT_SIZE                                                                                  \
     .operands = {SLOT, SIZE("BYTES")}, .operand_count = 2, .has_slot = true, .has_size = true
 #define SLOT_ARG_SIZE(label)                                                                       \
@@ -47,31 +48,32 @@ static const char *const foreign_places[] = {"stack", "static", "wild",  "null-p
 #define ONLY_ARG(label) .operands = {ARG(label)}, .operand_count = 1, .has_arg = true
 
 static const struct ash_op_info table[ASHLAR_OP_COUNT] = {
-    [ASHLAR_OP_MALLOC] = {"malloc", SLOT_SIZE},
-    [ASHLAR_OP_CALLOC] = {"calloc", SLOT_ARG_SIZE("COUNT")},
-    [ASHLAR_OP_REALLOC] = {"realloc", SLOT_SIZE},
-    [ASHLAR_OP_ALIGNED] = {"aligned", SLOT_ARG_SIZE("ALIGNMENT")},
-    [ASHLAR_OP_FREE] = {"free", ON_SLOT},
-    [ASHLAR_OP_FREE_SIZED] = {"free-sized", ON_SLOT},
-    [ASHLAR_OP_USABLE] = {"usable", ON_SLOT},
-    [ASHLAR_OP_FILL] = {"fill", ON_SLOT},
-    [ASHLAR_OP_TRIM] = {"trim", NO_OPERANDS},
-    [ASHLAR_OP_COLLECT] = {"collect", NO_OPERANDS},
-    [ASHLAR_OP_THREAD_EXIT] = {"thread-exit", NO_OPERANDS},
-    [ASHLAR_OP_CHECK] = {"check", NO_OPERANDS},
-    [ASHLAR_OP_CLOCK] = {"clock", ONLY_ARG("MS")},
-    [ASHLAR_OP_FAULT] = {"fault", ONLY_ARG("CALL")},
-    [ASHLAR_OP_RESET] = {"reset", NO_OPERANDS},
-    [ASHLAR_OP_DOUBLE_FREE] = {"double-free", ON_SLOT, .illegal = true},
-    [ASHLAR_OP_FREE_INSIDE] = {"free-inside", .operands = {SLOT, ARG("OFFSET")}, .operand_count = 2,
-                               .has_slot = true, .has_arg = true, .illegal = true, .arg_min = 1},
-    [ASHLAR_OP_FREE_FOREIGN] = {"free-foreign", ONLY_ARG("WHERE"), .illegal = true,
+    [ASHLAR_OP_MALLOC] = {NAME("malloc"), SLOT_SIZE},
+    [ASHLAR_OP_CALLOC] = {NAME("calloc"), SLOT_ARG_SIZE("COUNT")},
+    [ASHLAR_OP_REALLOC] = {NAME("realloc"), SLOT_SIZE},
+    [ASHLAR_OP_ALIGNED] = {NAME("aligned"), SLOT_ARG_SIZE("ALIGNMENT")},
+    [ASHLAR_OP_FREE] = {NAME("free"), ON_SLOT},
+    [ASHLAR_OP_FREE_SIZED] = {NAME("free-sized"), ON_SLOT},
+    [ASHLAR_OP_USABLE] = {NAME("usable"), ON_SLOT},
+    [ASHLAR_OP_FILL] = {NAME("fill"), ON_SLOT},
+    [ASHLAR_OP_TRIM] = {NAME("trim"), NO_OPERANDS},
+    [ASHLAR_OP_COLLECT] = {NAME("collect"), NO_OPERANDS},
+    [ASHLAR_OP_THREAD_EXIT] = {NAME("thread-exit"), NO_OPERANDS},
+    [ASHLAR_OP_CHECK] = {NAME("check"), NO_OPERANDS},
+    [ASHLAR_OP_CLOCK] = {NAME("clock"), ONLY_ARG("MS")},
+    [ASHLAR_OP_FAULT] = {NAME("fault"), ONLY_ARG("CALL")},
+    [ASHLAR_OP_RESET] = {NAME("reset"), NO_OPERANDS},
+    [ASHLAR_OP_DOUBLE_FREE] = {NAME("double-free"), ON_SLOT, .illegal = true},
+    [ASHLAR_OP_FREE_INSIDE] = {NAME("free-inside"), .operands = {SLOT, ARG("OFFSET")},
+                               .operand_count = 2, .has_slot = true, .has_arg = true,
+                               .illegal = true, .arg_min = 1},
+    [ASHLAR_OP_FREE_FOREIGN] = {NAME("free-foreign"), ONLY_ARG("WHERE"), .illegal = true,
                                 .value_count = sizeof foreign_places / sizeof foreign_places[0],
                                 .arg_values = foreign_places},
-    [ASHLAR_OP_FREE_WRONG_SIZE] = {"free-wrong-size", SLOT_SIZE, .illegal = true},
-    [ASHLAR_OP_WRITE_PAST] = {"write-past", SLOT_ARG_SIZE("OFFSET"), .illegal = true},
-    [ASHLAR_OP_WRITE_STALE] = {"write-stale", SLOT_ARG_SIZE("OFFSET"), .illegal = true},
-    [ASHLAR_OP_FLIP] = {"flip", ONLY_ARG("BIT"), .illegal = true},
+    [ASHLAR_OP_FREE_WRONG_SIZE] = {NAME("free-wrong-size"), SLOT_SIZE, .illegal = true},
+    [ASHLAR_OP_WRITE_PAST] = {NAME("write-past"), SLOT_ARG_SIZE("OFFSET"), .illegal = true},
+    [ASHLAR_OP_WRITE_STALE] = {NAME("write-stale"), SLOT_ARG_SIZE("OFFSET"), .illegal = true},
+    [ASHLAR_OP_FLIP] = {NAME("flip"), ONLY_ARG("BIT"), .illegal = true},
 };
 
 const struct ash_op_info *ash_op_info(unsigned kind) {
@@ -85,8 +87,9 @@ const char *ashlar_op_name(enum ashlar_op_kind kind) {
 
 enum ashlar_op_kind ashlar_op_by_name(const char *name, size_t length) {
     for (unsigned kind = 0; kind < ASHLAR_OP_COUNT; kind++) {
-        const char *row = table[kind].name;
-        if (strncmp(row, name, length) == 0 && row[length] == 0) return (enum ashlar_op_kind)kind;
+        const struct ash_op_info *info = &table[kind];
+        if (info->name_length == length && memcmp(info->name, name, length) == 0)
+            return (enum ashlar_op_kind)kind;
     }
     return ASHLAR_OP_COUNT;
 }

@@ -28,6 +28,7 @@ struct ash_operand {
 /* One row of the table of kinds. */
 struct ash_op_info {
     const char *name;
+    uint8_t name_length;
     struct ash_operand operands[ASH_OPERANDS_MAX]; /* in the order of the text encoding */
     uint8_t operand_count;
     bool has_slot, has_size, has_arg;
