@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { KEY_TO = 0x300, KEY_COMPRESS };
 
@@ -101,8 +102,10 @@ static bool write_out(const struct convert *convert, const struct ashlar_trace *
         stream
             ? ashlar_trace_write(trace, stdout, convert->to, convert->compress, lost, &error)
             : ashlar_trace_save(trace, convert->out, convert->to, convert->compress, lost, &error);
-    if (!written) ash_fail(0, "%s: %s", convert->out, error.message);
-    return written;
+    if (written) return true;
+    ash_fail(0, "%s: %s", stream ? "standard output" : convert->out, error.message);
+    if (stream) _exit(ASH_EXIT_TOOL); /* or closing it would say so again */
+    return false;
 }
 
 static void say_done(const struct convert *convert, const struct ashlar_trace *trace, size_t lost) {

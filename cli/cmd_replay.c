@@ -7,6 +7,7 @@
  * When the trace holds illegal operations that the target does not claim to find, they were left
  * out, and the exit code says so (3).
  */
+#include "guarded.h"
 #include "isolate.h"
 #include "report.h"
 #include "runner.h"
@@ -110,7 +111,7 @@ static void add_up(const struct replay *replay, const struct ash_session *sessio
     struct totals *totals = replay->totals;
     const struct ashlar_replay_result *result = &session->result;
     if (result->found) {
-        if (totals->findings == 0) totals->first = result->finding.code;
+        if (totals->first == ASHLAR_FINDING_NONE) totals->first = result->finding.code;
         totals->findings++;
     }
     if (result->checked) {
@@ -125,9 +126,35 @@ static void add_up(const struct replay *replay, const struct ash_session *sessio
     }
 }
 
-static void conclude(const struct replay *replay, const struct ash_session *session) {
+struct extra {
+    const struct ash_session *session;
+    uint64_t findings;
+};
+
+static void report_extra(void *context, const struct ashlar_finding *finding) {
+    struct extra *extra = context;
+    extra->findings++;
+    ash_report_check(extra->session, finding);
+}
+
+/* A misuse that was refused ends the replay before its check: whether the heap is sound after it is
+ * part of the answer. Damage is then a finding of its own. */
+static void check_after_misuse(const struct replay *replay, struct ash_session *session) {
+    struct ashlar_replay_result *result = &session->result;
+    if (result->finding.layer != ASHLAR_LAYER_MISUSE || result->checked || !session->viewed) return;
+    struct extra extra = {.session = session};
+    ashlar_check(&ash_guarded_reader, session->view.root.self, ASHLAR_CHECK_FULL, report_extra,
+                 &extra, &result->check);
+    result->checked = true;
+    replay->totals->findings += extra.findings;
+}
+
+static void conclude(const struct replay *replay, struct ash_session *session) {
     print_result(replay, session);
-    if (session->result.found) ash_report_replay(session);
+    if (session->result.found) {
+        ash_report_replay(session);
+        check_after_misuse(replay, session);
+    }
     add_up(replay, session);
 }
 

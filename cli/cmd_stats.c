@@ -86,7 +86,12 @@ static void collect(struct stats *stats, const struct ash_session *session) {
 }
 
 static void row(const char *name, uint64_t value, const char *what) {
-    printf("%-16s %18s  %s\n", name, ash_count_text(value).text, what);
+    printf("%-16s %18s%s%s\n", name, ash_count_text(value).text, what[0] != '\0' ? "  " : "", what);
+}
+
+/* How much of `all` is not `part`; a damaged heap may hold more than all of it. */
+static struct ash_phrase lost_share(uint64_t part, uint64_t all) {
+    return all > part ? ash_percent(all - part, all) : ash_percent(0, 1);
 }
 
 static void print_classes(const struct stats *stats, const struct ash_session *session) {
@@ -125,9 +130,8 @@ static void print_human(const struct stats *stats, const struct ash_session *ses
     row("purged", counts->purged_total << ASH_PAGE_SHIFT, "bytes given back since creation");
     row("thread heaps", session->view.root.acquired, "acquired");
     printf("fragmentation: %s of live bytes were not asked for; ",
-           ash_percent(live_bytes - requested, live_bytes > 0 ? live_bytes : 1).text);
-    printf("%s of committed bytes are not live",
-           committed > 0 ? ash_percent(committed - live_bytes, committed).text : "0 %");
+           lost_share(requested, live_bytes).text);
+    printf("%s of committed bytes are not live", lost_share(live_bytes, committed).text);
     if (stats->run_pages > 0) {
         printf("; the longest free run has %s of the free pages",
                ash_percent(stats->longest_run, stats->run_pages).text);

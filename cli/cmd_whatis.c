@@ -64,7 +64,7 @@ static void show_block(const struct ash_session *session, uint64_t address,
 }
 
 /* An address that lies in no block. */
-static void show_other(const struct ash_session *session, uint64_t address) {
+static void show_other(const struct ash_session *session, const char *name, uint64_t address) {
     uint64_t offset, before;
     enum ash_space space = ash_address_space(session, address, &offset);
     struct ash_piece piece = {.kind = ASH_PIECE_DAMAGED};
@@ -85,7 +85,8 @@ static void show_other(const struct ash_session *session, uint64_t address) {
         snprintf(what, sizeof what, "a page without a sound descriptor");
     }
     if (!session->source->json) {
-        printf("%s: %s\n", ash_address_text(session, address).text, what);
+        bool named = space == ASH_SPACE_NONE && !session->source->addresses;
+        printf("%s: %s\n", named ? name : ash_address_text(session, address).text, what);
         return;
     }
     json_t *line = ash_json_address(session, address, json_pack("{s:s}", "type", "whatis"));
@@ -104,7 +105,7 @@ static int show(struct ash_session *session, void *context) {
     if (ash_view_block_of(&session->view, address, &block)) {
         show_block(session, address, &block);
     } else {
-        show_other(session, address);
+        show_other(session, whatis->name, address);
     }
     if (session->source->json) ash_json_summary("done", ASH_EXIT_SOUND, NULL);
     return ASH_EXIT_SOUND;

@@ -67,6 +67,10 @@ int ash_fail(int code, const char *format, ...) __attribute__((format(printf, 2,
 /* What ash_fail said last; "" when nothing failed. */
 const char *ash_last_failure(void);
 
+/* Writes out what was printed so far, before a child is made; ends the process with exit 5 when that
+ * fails. */
+void ash_flush_output(void);
+
 /* A whole decimal or 0x number in `text`, at most `max`. False when it is anything else. */
 bool ash_option_number(const char *text, uint64_t max, uint64_t *out);
 

@@ -40,7 +40,7 @@ static int wait_for(pid_t child, int *signal) {
 }
 
 int ash_isolate(int (*body)(void *), void *context, unsigned seconds, int *signal) {
-    fflush(NULL);
+    ash_flush_output();
     pid_t parent = getpid();
     pid_t child = fork();
     if (child < 0) return ash_fail(ASH_EXIT_TOOL, "fork: %s", strerror(errno));
@@ -92,7 +92,7 @@ bool ash_probe(const struct ashlar_trace *trace, size_t count,
     struct ashlar_trace prefix = *trace; /* shares the operations, which replaying only reads */
     if (count < prefix.count) prefix.count = count;
     memset(shared, 0, sizeof *shared);
-    fflush(NULL);
+    ash_flush_output();
     pid_t parent = getpid();
     pid_t child = fork();
     if (child < 0) return ash_fail(0, "fork: %s", strerror(errno)) != 0;

@@ -61,12 +61,26 @@ bool ash_parse(const struct argp *argp, int argc, char **argv, unsigned flags, v
     return argp_parse(&quiet, argc, argv, flags, NULL, input) == 0;
 }
 
+static bool output_lost; /* and said so */
+
+static void say_output_lost(int error) {
+    if (!output_lost)
+        ash_fail(0, "standard output: %s", error != 0 ? strerror(error) : "write error");
+    output_lost = true;
+}
+
+void ash_flush_output(void) {
+    if (fflush(stdout) == 0) return;
+    say_output_lost(errno);
+    _exit(ASH_EXIT_TOOL);
+}
+
 static void close_output(void) {
     bool failed = ferror(stdout) != 0;
     errno = 0;
     if (fclose(stdout) != 0) failed = true;
     if (!failed) return;
-    ash_fail(0, "standard output: %s", errno != 0 ? strerror(errno) : "write error");
+    say_output_lost(errno);
     _exit(ASH_EXIT_TOOL);
 }
 

@@ -324,7 +324,8 @@ static void json_replay(const struct ash_session *session, const struct ash_view
 static void print_heading(const struct ash_session *session, enum ashlar_finding_code code,
                           uint64_t address) {
     printf("%s", code_text(code));
-    if (address != 0) printf(" at %s", ash_address_text(session, address).text);
+    bool sayable = session->viewed || session->source->addresses;
+    if (address != 0 && sayable) printf(" at %s", ash_address_text(session, address).text);
     printf(": %s\n", summary_text(code));
 }
 
@@ -427,8 +428,8 @@ void ash_report_replay(const struct ash_session *session) {
 
 void ash_report_stop(const struct ash_session *session) {
     const struct ashlar_replay_finding *finding = &session->result.finding;
-    fprintf(stderr, "ashlar: %s: the replay stopped after operation %zu (%s): %s, %s\n",
-            session->path, finding->op_index, ash_op_line(session->trace, finding->op_index).text,
+    fprintf(stderr, "ashlar: %s: the replay stopped in operation %zu (%s): %s, %s\n", session->path,
+            finding->op_index, ash_op_line(session->trace, finding->op_index).text,
             code_text(finding->code), summary_text(finding->code));
 }
 
@@ -447,6 +448,8 @@ void ash_report_crash(const struct ash_crash *crash, size_t index) {
     printf("  in operation %zu: %s\n", index, ash_op_line(trace, index).text);
     print_history(trace, index);
     print_expected("the operation returns", how);
+    const struct ashlar_target *target = crash->options->target;
+    if (target != NULL && target != &ashlar_target_core) return; /* dump replays on the core */
     printf("  the heap just before: ashlar dump --trace %s --until %zu\n", crash->path, index);
 }
 

@@ -87,7 +87,7 @@ load helpers
         # shellcheck disable=SC2086
         "$ASHLAR" $command >/dev/full 2>"$tmp/err" || code=$?
         [ "$code" -eq 5 ] || { echo "exit $code: $command"; return 1; }
-        grep -q 'standard output: No space left' "$tmp/err"
+        grep -q 'standard output: .*No space left' "$tmp/err"
         code=0
         # shellcheck disable=SC2086
         "$ASHLAR" $command >&- 2>"$tmp/err" || code=$?
@@ -127,29 +127,50 @@ load helpers
 }
 
 @test "JSON: every command, first a begin, last a summary with the exit code" {
-    exits 0 version --json && json '.[-1].exit == 0'
-    exits 0 help --json && json '.[-1].exit == 0'
-    exits 0 explain --json && json '.[-1].exit == 0'
-    exits 0 replay --json sound.trace && json '.[-1] | .exit == 0 and .verdict == "sound"'
-    exits 1 replay --json double-free.trace && json '.[-1] | .exit == 1 and .verdict == "misuse"'
-    exits 1 replay --json flip.trace && json '.[-1] | .exit == 1 and .verdict == "corrupt"'
-    exits 3 replay --json --target libc double-free.trace &&
-        json '.[-1] | .exit == 3 and .verdict == "incomplete"'
-    exits 0 verify --json --trace sound.trace && json '.[-1] | .exit == 0 and .verdict == "sound"'
-    exits 1 verify --json --trace flip.trace && json '.[-1].exit == 1'
-    exits 0 dump --json --trace sound.trace && json '.[-1].exit == 0'
-    exits 0 dump --json --detail slabs --trace sound.trace && json '.[-1].exit == 0'
-    exits 0 dump --json --detail summary --trace sound.trace && json '.[-1].exit == 0'
-    exits 0 stats --json --trace sound.trace && json '.[-1].exit == 0'
-    exits 0 whatis --json --trace sound.trace slot:3 && json '.[1].block.kind == "span"'
-    exits 0 bisect --json sound.trace && json '.[-1].verdict == "sound"'
-    exits 1 bisect --json free-inside.trace && json '.[1].operation == 2'
-    exits 0 convert --json sound.trace "$tmp/a.bin" --to binary && json '.[1].lost == 0'
-    exits 2 replay --json missing.trace && json '.[-1] | .exit == 2 and .verdict == "error"'
-    exits 2 verify --json --trace missing.trace && json '.[-1] | .exit == 2 and .verdict == "error"'
-    exits 2 whatis --json --trace sound.trace nix && json '.[-1].message | test("no address")'
-    exits 2 explain --json ASH-NIX && json '.[-1].exit == 2'
-    exits 2 minimize --json sound.trace -o "$tmp/x" && json '.[-1].exit == 2'
+    exits 0 version --json
+    json '.[-1].exit == 0'
+    exits 0 help --json
+    json '.[-1].exit == 0'
+    exits 0 explain --json
+    json '.[-1].exit == 0'
+    exits 0 replay --json sound.trace
+    json '.[-1] | .exit == 0 and .verdict == "sound"'
+    exits 1 replay --json double-free.trace
+    json '.[-1] | .exit == 1 and .verdict == "misuse"'
+    exits 1 replay --json flip.trace
+    json '.[-1] | .exit == 1 and .verdict == "corrupt"'
+    exits 3 replay --json --target libc double-free.trace
+    json '.[-1] | .exit == 3 and .verdict == "incomplete"'
+    exits 0 verify --json --trace sound.trace
+    json '.[-1] | .exit == 0 and .verdict == "sound"'
+    exits 1 verify --json --trace flip.trace
+    json '.[-1].exit == 1'
+    exits 0 dump --json --trace sound.trace
+    json '.[-1].exit == 0'
+    exits 0 dump --json --detail slabs --trace sound.trace
+    json '.[-1].exit == 0'
+    exits 0 dump --json --detail summary --trace sound.trace
+    json '.[-1].exit == 0'
+    exits 0 stats --json --trace sound.trace
+    json '.[-1].exit == 0'
+    exits 0 whatis --json --trace sound.trace slot:3
+    json '.[1].block.kind == "span"'
+    exits 0 bisect --json sound.trace
+    json '.[-1].verdict == "sound"'
+    exits 1 bisect --json free-inside.trace
+    json '.[1].operation == 2'
+    exits 0 convert --json sound.trace "$tmp/a.bin" --to binary
+    json '.[1].lost == 0'
+    exits 2 replay --json missing.trace
+    json '.[-1] | .exit == 2 and .verdict == "error"'
+    exits 2 verify --json --trace missing.trace
+    json '.[-1] | .exit == 2 and .verdict == "error"'
+    exits 2 whatis --json --trace sound.trace nix
+    json '.[-1].message | test("no address")'
+    exits 2 explain --json ASH-NIX
+    json '.[-1].exit == 2'
+    exits 2 minimize --json sound.trace -o "$tmp/x"
+    json '.[-1].exit == 2'
 }
 
 @test "JSON: a finding names the operation, the earlier ones, the block and its neighbours" {
@@ -168,7 +189,8 @@ load helpers
     live=$(jq -s 'map(select(.type == "block" and .state == "live")) | length' "$tmp/out")
     remote=$(jq -s 'map(select(.type == "block" and .state == "remotely freed")) | length' "$tmp/out")
     json '(map(select(.type == "block" and .kind == "span")) | length) == 1'
-    [ "$live" -eq 6 ] && [ "$remote" -eq 1 ]
+    [ "$live" -eq 5 ]
+    [ "$remote" -eq 1 ]
     exits 0 dump --json --trace sound.trace --state live
     json "map(select(.type == \"block\")) | length == $live and all(.state == \"live\")"
     exits 0 dump --json --trace sound.trace --class 48
@@ -201,7 +223,7 @@ load helpers
         # shellcheck disable=SC2086
         "$ASHLAR" $command >"$tmp/b" 2>&1 || true
         cmp "$tmp/a" "$tmp/b"
-        ! grep -Eq '0x7f[0-9a-f]{10}|0x5[56][0-9a-f]{10}' "$tmp/a"
+        if grep -E '0x7f[0-9a-f]{10}|0x5[56][0-9a-f]{10}' "$tmp/a"; then return 1; fi
     done
 }
 

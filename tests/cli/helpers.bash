@@ -45,7 +45,7 @@ says() {
     local wanted=$1 pattern=$2
     shift 2
     exits "$wanted" "$@" || return 1
-    if [ -s "$tmp/out" ] || [ "$(wc -l <"$tmp/err")" -ne 1 ] || ! grep -Eq "$pattern" "$tmp/err"; then
+    if [ -s "$tmp/out" ] || [ "$(wc -l <"$tmp/err")" -ne 1 ] || ! grep -Eq -e "$pattern" "$tmp/err"; then
         printf 'not one line on standard error that matches %s: ashlar %s\n' "$pattern" "$*"
         cat "$tmp/out" "$tmp/err"
         return 1
