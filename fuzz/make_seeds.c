@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MiB = 1 << 20, KiB = 1 << 10 };
+enum { MiB = 1 << 20, KiB = 1 << 10, REGION_MIB = 256 }; /* why so small: mutator.c */
 
 /* A trace that is being written; without memory the program ends. */
 static void add(struct ashlar_trace *t, struct ashlar_op op) {
@@ -299,6 +299,7 @@ static bool make_seed(const struct seed *seed, const char *directory) {
     ashlar_trace_init(&t);
     t.threads = 1;
     t.slots = ASHLAR_RAW_SLOTS;
+    t.heap_kib = REGION_MIB;
     seed->make(&t, seed->argument);
     bool saved = save(&t, directory, seed->name, strlen(seed->name));
     ashlar_trace_free(&t);
@@ -310,6 +311,7 @@ static bool convert(const char *path, const char *directory) {
     ashlar_trace_init(&t);
     bool done = ashlar_trace_load(path, ASHLAR_FORMAT_TEXT, &t, &error);
     if (!done) fprintf(stderr, "fuzz_seeds: %s:%zu: %s\n", path, error.line, error.message);
+    if (t.heap == ASHLAR_HEAP_RESERVED && t.heap_kib == 0) t.heap_kib = REGION_MIB;
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
     const char *dot = strrchr(name, '.');

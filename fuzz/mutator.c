@@ -28,7 +28,8 @@ enum {
     SLOTS = ASHLAR_RAW_SLOTS,
     RANGE_MAX = 64, /* operations that a range operator takes at once */
     LOOP_MAX = 400, /* blocks that a loop operator fills */
-    STACK_MAX = 5,  /* operators applied to one input */
+    REGION_MIB = 256,
+    STACK_MAX = 5, /* operators applied to one input */
     CLOCK_MS = 1 << 11,
 };
 #define SANE_BYTES ((uint64_t)32 << 20) /* larger requests are taken to fail */
@@ -399,7 +400,7 @@ static bool change_header(struct mutation *m) {
     case 0:
         trace->heap =
             trace->heap == ASHLAR_HEAP_RESERVED ? ASHLAR_HEAP_IN_MEMORY : ASHLAR_HEAP_RESERVED;
-        trace->heap_kib = trace->heap == ASHLAR_HEAP_RESERVED ? 0 : 1024;
+        trace->heap_kib = trace->heap == ASHLAR_HEAP_RESERVED ? REGION_MIB : 1024;
         break;
     case 1:
         trace->heap_kib = trace->heap == ASHLAR_HEAP_RESERVED
@@ -598,7 +599,16 @@ static bool open_mutation(struct mutation *m, const uint8_t *data, size_t size, 
     ashlar_trace_init(&m->trace);
     return ashlar_trace_decode_raw(data, size, m->max_ops, &m->trace);
 }
+/* A region of the default 1 TiB serves blocks of gigabytes, and each full check then walks through
+ * their pages: hundreds of times slower, and no more is reached. A few inputs may. */
+static void keep_region_small(struct mutation *m) {
+    struct ashlar_trace *trace = &m->trace;
+    bool large = trace->heap_kib == 0 || trace->heap_kib > REGION_MIB;
+    if (trace->heap == ASHLAR_HEAP_RESERVED && large && !one_in(m, 64))
+        trace->heap_kib = REGION_MIB;
+}
 static size_t close_mutation(struct mutation *m, uint8_t *out, size_t capacity) {
+    keep_region_small(m);
     size_t bytes = ashlar_trace_encode_raw(&m->trace, out, capacity);
     ashlar_trace_free(&m->trace);
     return bytes <= capacity ? bytes : 0;
