@@ -30,8 +30,11 @@ static void legal_traces_in_memory(void **state) {
         {.kib = 1027, .slots = 64, .threads = 2, .size_limit = 100000, .ops = 200},
         {.kib = 4096, .slots = 256, .threads = 4, .size_limit = 40000, .ops = 600},
         {.kib = 16384, .slots = 512, .threads = 3, .size_limit = 1 << 20, .ops = 800},
+        /* few classes, so that slabs have several windows in use and fill up */
+        {.kib = 1024, .slots = 1000, .threads = 1, .size_limit = 32, .ops = 3000},
+        {.kib = 1024, .slots = 1000, .threads = 2, .size_limit = 200, .ops = 4000},
     };
-    const uint64_t traces[] = {1500, 600, 150, 60};
+    const uint64_t traces[] = {1500, 600, 150, 60, 40, 40};
     for (size_t i = 0; i < COUNT_OF(recipes); i++) run_recipe(&recipes[i], &options, traces[i]);
 }
 
@@ -144,25 +147,51 @@ static void every_failing_call_leaves_a_sound_heap(void **state) {
     }
 }
 
-/* The core's own failure of creation, n by n: no instance, and nothing left. */
 static void impossible_requests_fail_cleanly(void **state) {
     (void)state;
     static const uint64_t sizes[] = {
-        SIZE_MAX,           SIZE_MAX - 1,           SIZE_MAX - 7,     SIZE_MAX - 8,
-        SIZE_MAX - 15,      SIZE_MAX - 16,          SIZE_MAX - 63,    SIZE_MAX - 4095,
-        SIZE_MAX - 4096,    SIZE_MAX - 65535,       SIZE_MAX - 65536, SIZE_MAX - 65537,
-        SIZE_MAX / 2 + 1,   (uint64_t)PTRDIFF_MAX,  SIZE_MAX / 2 + 2, (uint64_t)PTRDIFF_MAX - 65535,
-        UINT64_C(1) << 62,  UINT64_C(1) << 47,      UINT64_C(1) << 48,
-        SIZE_MAX - (1 << 30), (uint64_t)PTRDIFF_MAX - 65536,
+        SIZE_MAX,
+        SIZE_MAX - 1,
+        SIZE_MAX - 7,
+        SIZE_MAX - 8,
+        SIZE_MAX - 15,
+        SIZE_MAX - 16,
+        SIZE_MAX - 63,
+        SIZE_MAX - 4095,
+        SIZE_MAX - 4096,
+        SIZE_MAX - 65535,
+        SIZE_MAX - 65536,
+        SIZE_MAX - 65537,
+        SIZE_MAX / 2 + 1,
+        (uint64_t)PTRDIFF_MAX,
+        SIZE_MAX / 2 + 2,
+        (uint64_t)PTRDIFF_MAX - 65535,
+        UINT64_C(1) << 62,
+        UINT64_C(1) << 47,
+        UINT64_C(1) << 48,
+        SIZE_MAX - (1 << 30),
+        (uint64_t)PTRDIFF_MAX - 65536,
     };
     static const uint64_t products[][2] = {
-        {SIZE_MAX, 2},       {SIZE_MAX / 2 + 1, 2},   {UINT64_C(1) << 32, UINT64_C(1) << 32},
-        {3, SIZE_MAX / 3 + 1}, {SIZE_MAX, SIZE_MAX},  {SIZE_MAX / 16 + 1, 16},
+        {SIZE_MAX, 2},
+        {SIZE_MAX / 2 + 1, 2},
+        {UINT64_C(1) << 32, UINT64_C(1) << 32},
+        {3, SIZE_MAX / 3 + 1},
+        {SIZE_MAX, SIZE_MAX},
+        {SIZE_MAX / 16 + 1, 16},
         {(UINT64_C(1) << 33) + 1, (UINT64_C(1) << 31)},
     };
-    static const uint64_t alignments[] = {0,       3,       24,           48,
-                                          4097,    SIZE_MAX, SIZE_MAX - 1, (UINT64_C(1) << 30) + 1,
-                                          UINT64_C(1) << 31, UINT64_C(1) << 47, UINT64_C(1) << 63};
+    static const uint64_t alignments[] = {0,
+                                          3,
+                                          24,
+                                          48,
+                                          4097,
+                                          SIZE_MAX,
+                                          SIZE_MAX - 1,
+                                          (UINT64_C(1) << 30) + 1,
+                                          UINT64_C(1) << 31,
+                                          UINT64_C(1) << 47,
+                                          UINT64_C(1) << 63};
     const struct ashlar_replay_options options = {
         .oracle = ASHLAR_ORACLE_FULL, .touched_check = true, .verify_every = 1};
     for (int reserved = 0; reserved < 2; reserved++) {
