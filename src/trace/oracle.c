@@ -85,7 +85,7 @@ struct ashlar_oracle *ash_oracle_open(uint32_t slots) {
         memset(oracle->slots, 0, (size_t)oracle->slot_capacity * sizeof oracle->slots[0]);
         oracle->epoch = 1;
     }
-    oracle->slot_count = slots;
+    oracle->slot_count = slots > 0 ? slots : 1; /* operations without a slot name slot 0 */
     oracle->index.leaf_count = oracle->index.leaves_made = oracle->index.free_leaf = 0;
     oracle->live_count = oracle->generation = oracle->changes = oracle->sample = 0;
     oracle->threads = oracle->misuse_count = 0;
