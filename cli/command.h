@@ -67,8 +67,8 @@ int ash_fail(int code, const char *format, ...) __attribute__((format(printf, 2,
 /* What ash_fail said last; "" when nothing failed. */
 const char *ash_last_failure(void);
 
-/* Writes out what was printed so far, before a child is made; ends the process with exit 5 when that
- * fails. */
+/* Writes out what was printed so far, before a child is made; when that fails, ends the process
+ * with exit 5. */
 void ash_flush_output(void);
 
 /* A whole decimal or 0x number in `text`, at most `max`. False when it is anything else. */

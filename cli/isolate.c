@@ -29,13 +29,18 @@ static void enter_child(pid_t parent, unsigned seconds) {
     alarm(seconds);
 }
 
-static int wait_for(pid_t child, int *signal) {
+static int wait_for(pid_t child, int *ending) {
     int status;
     while (waitpid(child, &status, 0) < 0) {
         if (errno != EINTR) return ash_fail(ASH_EXIT_TOOL, "waitpid: %s", strerror(errno));
     }
     if (!WIFSIGNALED(status)) return WEXITSTATUS(status);
-    *signal = WTERMSIG(status);
+    *ending = WTERMSIG(status);
+    /* The user's, or the reader's of our output: nothing that the target did. */
+    if (*ending == SIGINT || *ending == SIGTERM || *ending == SIGHUP || *ending == SIGPIPE) {
+        signal(*ending, SIG_DFL);
+        raise(*ending);
+    }
     return -1;
 }
 

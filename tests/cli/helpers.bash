@@ -3,6 +3,8 @@
 #
 # ASHLAR_GOLDEN=update rewrites the golden files instead of comparing; read the diff afterwards.
 
+: "${ASHLAR:?names the program}" "${BROKEN:?names the broken target}"
+
 setup() {
     here=$BATS_TEST_DIRNAME
     tmp=$BATS_TEST_TMPDIR

@@ -1,8 +1,8 @@
 /* The commands' decoder of a heap: agrees with the heap's own walk, and survives any metadata.
  *
- * A decoder that trusts one field would crash exactly when it is needed. So random damage is done to
- * everything that it reads, many times over, and each time it has to end, to account for every page,
- * and to give blocks that lie in their pages.
+ * A decoder that trusts one field would crash exactly when it is needed. So random damage is done
+ * to everything that it reads, many times over, and each time it has to end, to account for every
+ * page, and to give blocks that lie in their pages.
  */
 #include "guarded.h"
 #include "view.h"
