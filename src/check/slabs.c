@@ -43,7 +43,9 @@ static bool slab_geometry(struct ash_check *check, struct slab *slab, uint64_t p
     }
     const struct ash_class *class = &check->heap->root.classes[head->class_index];
     const enum ashlar_finding_code code = ASHLAR_SLAB_GEOMETRY;
-    unsigned blocks = (unsigned)((pages << ASH_PAGE_SHIFT) / class->block_bytes);
+    unsigned blocks = class->block_count; /* proved, and spares most slabs the division */
+    if (pages != class->slab_pages)
+        blocks = (unsigned)((pages << ASH_PAGE_SHIFT) / class->block_bytes);
     slab->windows = ash_window_count(blocks);
     slab->words_inline = slab->windows <= ASH_INLINE_WORDS;
     if (pages > class->slab_pages)
@@ -122,23 +124,37 @@ struct scan {
     uint64_t free, remote;            /* blocks */
 };
 
+/* The loop of the whole check: almost every window is entirely free, entirely taken, or at least
+ * without remote frees. */
 static void slab_scan(const struct slab *slab, const uint64_t *words, const uint64_t *remote,
                       struct scan *scan) {
+    uint64_t summary = 0, touched = 0, beyond = 0, free = 0;
+    uint64_t full = UINT64_MAX, bit = 1;
     *scan = (struct scan){0};
-    for (unsigned window = 0; window < slab->windows; window++) {
-        uint64_t full = window + 1 < slab->windows ? UINT64_MAX : slab->head->full_tail;
+    for (unsigned window = 0; window < slab->windows; window++, bit <<= 1) {
         uint64_t word = words[window], other = remote[window];
-        scan->summary |= (uint64_t)(word != 0) << window;
-        scan->beyond |= (uint64_t)((word & ~full) != 0) << window;
-        scan->touched |= (uint64_t)((~word & full) != 0) << window;
-        scan->free += word == UINT64_MAX ? 64 : word == 0 ? 0 : ash_count_bits(word);
-        if (ASH_LIKELY(other == 0)) continue;
-        scan->remote_summary |= (uint64_t)1 << window;
-        scan->remote_beyond |= (uint64_t)((other & ~full) != 0) << window;
-        scan->both |= (uint64_t)((other & word) != 0) << window;
-        scan->touched |= (uint64_t)1 << window;
-        scan->remote += ash_count_bits(other);
+        if (window + 1 == slab->windows) full = slab->head->full_tail;
+        if (ASH_UNLIKELY(other != 0)) {
+            scan->remote_summary |= bit;
+            scan->remote_beyond |= (other & ~full) != 0 ? bit : 0;
+            scan->both |= (other & word) != 0 ? bit : 0;
+            scan->remote += ash_count_bits(other);
+            touched |= bit;
+        }
+        if (word != 0) summary |= bit;
+        if (word == UINT64_MAX && full == UINT64_MAX) {
+            free += ASH_WINDOW_BLOCKS;
+            continue;
+        }
+        if ((~word & full) != 0) touched |= bit;
+        if (word == 0) continue;
+        if ((word & ~full) != 0) beyond |= bit;
+        free += ash_count_bits(word);
     }
+    scan->summary = summary;
+    scan->touched = touched;
+    scan->beyond = beyond;
+    scan->free = free;
 }
 
 /* One finding for each window whose bit is set. */
@@ -157,16 +173,19 @@ static void slab_summaries(struct ash_check *check, const struct slab *slab,
                            const struct scan *scan) {
     const struct ash_page *head = slab->head;
     uint64_t at = ASH_AT(check, slab->page, summary);
-    uint64_t current = 0; /* its bit may be set over a word that the fast path emptied */
-    if (head->place == ASH_SLAB_CURRENT && slab->owner != NULL) {
+    /* The bit of the current window may be set over a word that the fast path emptied. Where the bin
+     * does not tell which window that is, which is found elsewhere, it may be any. */
+    uint64_t current = head->place == ASH_SLAB_CURRENT ? ash_low_bits(slab->windows) : 0;
+    if (current != 0 && slab->owner != NULL) {
         const struct ash_bin *bin = &slab->owner->bins[head->class_index];
         if (bin->slab == slab_link(slab) && bin->window_index < slab->windows)
             current = (uint64_t)1 << bin->window_index;
     }
     uint64_t stale = head->summary & ~scan->summary & ~current;
+    uint64_t remote = atomic_load_explicit(&head->remote_summary, memory_order_relaxed);
+    if (ASH_LIKELY(head->summary == scan->summary && (remote | scan->remote_summary) == 0)) return;
     slab_windows(check, slab, ASHLAR_SLAB_SUMMARY_LOST, scan->summary & ~head->summary, at, 0);
     slab_windows(check, slab, ASHLAR_SLAB_SUMMARY_STALE, stale, at, 0);
-    uint64_t remote = atomic_load_explicit(&head->remote_summary, memory_order_relaxed);
     bool muted = check->muted;
     check->muted = muted || !check->reader->quiescent; /* a remote free between two of its steps */
     slab_windows(check, slab, ASHLAR_SLAB_REMOTE_SUMMARY, scan->remote_summary & ~remote,
@@ -202,9 +221,11 @@ static uint64_t slab_blocks(struct ash_check *check, const struct slab *slab) {
     slab_scan(slab, words, bits + (remote_at - skip), &scan);
     uint64_t words_at = slab->words_inline ? ASH_AT(check, slab->page, inline_words) : at;
     uint64_t remote_words_at = at + ASH_BITMAP_REMOTE_BYTES;
-    slab_windows(check, slab, ASHLAR_SLAB_TAIL, scan.beyond, words_at, 8);
-    slab_windows(check, slab, ASHLAR_SLAB_REMOTE_TAIL, scan.remote_beyond, remote_words_at, 8);
-    slab_windows(check, slab, ASHLAR_SLAB_REMOTE_DOUBLE, scan.both, remote_words_at, 8);
+    if (ASH_UNLIKELY((scan.beyond | scan.remote_beyond | scan.both) != 0)) {
+        slab_windows(check, slab, ASHLAR_SLAB_TAIL, scan.beyond, words_at, 8);
+        slab_windows(check, slab, ASHLAR_SLAB_REMOTE_TAIL, scan.remote_beyond, remote_words_at, 8);
+        slab_windows(check, slab, ASHLAR_SLAB_REMOTE_DOUBLE, scan.both, remote_words_at, 8);
+    }
     for (unsigned word = slab->words_inline ? slab->windows : 0; word < ASH_INLINE_WORDS; word++)
         if (head->inline_words[word] != 0)
             ASH_FOUND(check, .code = ASHLAR_SLAB_TAIL, .page = slab->page, .index = word,

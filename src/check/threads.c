@@ -118,6 +118,11 @@ void ash_check_bin(struct ash_check *check, const struct ash_thread_heap *th, ui
     const struct ash_bin *bin = &th->bins[class_index];
     const struct bin at = {.thread = {th, id}, .bin = bin, .class_index = class_index};
     uint32_t bytes = check->heap->root.classes[class_index].block_bytes;
+    uint64_t idle = bin->candidates | bin->window | bin->slab | bin->window_index | bin->spare |
+                    bin->spare2 | bin->spare3;
+    if (ASH_LIKELY(idle == 0 && bin->class_index == class_index && bin->block_bytes == bytes &&
+                   bin->debt >= 0 && (uint64_t)(uintptr_t)bin->word == ASH_AT_HEAP(check, no_word)))
+        return; /* most bins of a small heap: one look */
     if (bin->class_index != class_index)
         BIN_WRONG(check, &at, ASHLAR_BIN_CLASS, class_index, class_index);
     if (bin->block_bytes != bytes) BIN_WRONG(check, &at, ASHLAR_BIN_CLASS, block_bytes, bytes);
