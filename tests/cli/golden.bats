@@ -15,6 +15,7 @@ load helpers
 @test "replay: libc leaves misuse out" { golden replay-libc-misuse replay --target libc double-free.trace; }
 @test "replay: JSON" { golden replay-json replay --json double-free.trace; }
 @test "replay: broken target, misaligned" {
+    abandons
     golden broken-misaligned replay --target "$BROKEN" --prefix bad_ misaligned.trace
 }
 @test "replay: broken target, crash" {
@@ -27,6 +28,7 @@ load helpers
     golden broken-hang replay --timeout 1 --target "$BROKEN" --prefix bad_ hang.trace
 }
 @test "replay: broken target, overlap" {
+    abandons
     golden broken-overlap replay --target "$BROKEN" --prefix bad_ overlap.trace
 }
 @test "verify: sound" { golden verify-sound verify --trace sound.trace; }

@@ -29,6 +29,11 @@ golden() {
     diff -u "$here/golden/$name" "$tmp/actual"
 }
 
+# What a replay with a finding leaves in libc's heap on purpose is no leak of the program.
+abandons() {
+    export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
+}
+
 # exits CODE COMMAND... - the exit code, and nothing but that.
 exits() {
     local wanted=$1 code=0
