@@ -84,10 +84,14 @@ struct ashlar_trace {
     uint64_t seed;     /* of the content patterns */
 };
 
+/* Empty: no operations, no slots, one thread, a reserved heap of the default size. */
 void ashlar_trace_init(struct ashlar_trace *trace);
 void ashlar_trace_free(struct ashlar_trace *trace);
-bool ashlar_trace_append(struct ashlar_trace *trace,
-                         const struct ashlar_op *op); /* false: no memory */
+/* Appends `op` in normal form (fields that its kind does not have become 0) and raises slots and
+ * threads above those it uses. False: no memory, or a slot that no table can have (2^27 and up);
+ * the trace is then as it was. */
+bool ashlar_trace_append(struct ashlar_trace *trace, const struct ashlar_op *op);
+/* `to` was initialised; its operations are replaced. False: no memory, and `to` is as it was. */
 bool ashlar_trace_copy(struct ashlar_trace *to, const struct ashlar_trace *from);
 bool ashlar_trace_equal(const struct ashlar_trace *a, const struct ashlar_trace *b);
 
@@ -103,10 +107,11 @@ struct ashlar_trace_error {
     char message[200];
 };
 
-/* Raw fuzzer inputs: a header of ASHLAR_RAW_HEADER_BYTES (heap kind, heap size, threads, seed),
- * then records; total: the kind is taken modulo the table, slot modulo ASHLAR_RAW_SLOTS, thread
- * modulo the header's threads, a partial record is filled with zeros. At most `max_ops` operations.
- * False: no memory. encode_raw is its inverse for traces within those limits. */
+/* Raw fuzzer inputs: a header of ASHLAR_RAW_HEADER_BYTES (heap kind, heap size, threads, seed; see
+ * docs/TRACE_FORMAT.md), then records; total: the kind is taken modulo the table, slot modulo
+ * ASHLAR_RAW_SLOTS, thread modulo the header's threads, a partial record is filled with zeros. At
+ * most `max_ops` operations. False: no memory. encode_raw is its inverse for traces within those
+ * limits. */
 bool ashlar_trace_decode_raw(const uint8_t *bytes, size_t size, size_t max_ops,
                              struct ashlar_trace *out);
 size_t ashlar_trace_encode_raw(const struct ashlar_trace *trace, uint8_t *out,
@@ -128,7 +133,9 @@ const char *ashlar_format_name(enum ashlar_trace_format format); /* "text", "bin
 enum ashlar_trace_format ashlar_format_by_name(const char *name);
 enum ashlar_trace_format ashlar_format_detect(const uint8_t *bytes, size_t size); /* never RAW */
 
-/* Decodes `bytes` as `format` (UNKNOWN: detect). False with *error filled otherwise. */
+/* Decodes `bytes` as `format` (UNKNOWN: detect). `out` need not be initialised; what it held is
+ * overwritten, not freed. False: *error (which may be NULL) says what is wrong and where, in words
+ * that do not name the place, and `out` is empty. */
 bool ashlar_trace_decode(const uint8_t *bytes, size_t size, enum ashlar_trace_format format,
                          struct ashlar_trace *out, struct ashlar_trace_error *error);
 /* Reads a whole file and decodes it. A directory, an empty file, an unreadable file are errors too.
@@ -194,9 +201,9 @@ struct ashlar_replay_options {
     uint32_t verify_every; /* native full check after each so many operations; 0: at the end only */
     bool touched_check;    /* native O(1) check after each operation */
     size_t until;          /* stop before this operation; 0: run all */
-    bool report_illegal;   /* an illegal operation that the target reports as promised is itself the
-                              finding (replay,   minimize); false: it is expected and the replay goes on
-                              (fuzzing) */
+    bool report_illegal;   /* an illegal operation that the target reports as promised is itself
+                              the finding (replay, minimize); false: it is expected and the replay
+                              goes on (fuzzing) */
     bool
         keep; /* keep the target instance in the result, for dump and stats; else it is destroyed */
 };
@@ -218,7 +225,8 @@ struct ashlar_replay_result {
 
 void ashlar_replay(const struct ashlar_trace *trace, const struct ashlar_replay_options *options,
                    struct ashlar_replay_result *result);
-/* Destroys a kept instance. What it leaves mapped becomes the finding, unless there is one already. */
+/* Destroys a kept instance. What it leaves mapped becomes the finding, unless there is one
+ * already. */
 void ashlar_replay_end(struct ashlar_replay_result *result);
 /* With options.keep: where slot's block is (live or stale), or 0. */
 uint64_t ashlar_replay_slot_address(const struct ashlar_replay_result *result, uint32_t slot,

@@ -25,6 +25,7 @@
  * stored): a frame that claims more is refused before it is decompressed, and the writer stores
  * such a trace uncompressed. The frame carries a checksum of its content as well.
  */
+#include "base/foreign.h"
 #include "trace/bytes.h"
 #include "trace/model.h"
 #include "trace/parse.h"
@@ -202,6 +203,9 @@ bool ash_container_decode(const uint8_t *bytes, size_t size, struct ashlar_trace
     if (ZSTD_isError(length))
         return ash_trace_fail(error, 0, HEADER_BYTES, "the zstd frame is damaged: %s",
                               ZSTD_getErrorName(length));
+    if (length != content)
+        return ash_trace_fail(error, 0, HEADER_BYTES, "the zstd frame ends early");
+    ash_foreign_wrote(room, content);
     return decode_records(room, count, out, true, error);
 }
 
@@ -282,6 +286,7 @@ static bool compress_stream(ZSTD_CCtx *context, struct record_stream *records,
             ZSTD_outBuffer out = {frame->bytes, frame->capacity, frame->size};
             left = ZSTD_compressStream2(context, &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
             if (ZSTD_isError(left)) return false;
+            ash_foreign_wrote(frame->bytes + frame->size, out.pos - frame->size);
             frame->size = out.pos;
         } while (last ? left != 0 : in.pos < in.size);
     } while (records->at < trace->count);
