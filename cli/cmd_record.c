@@ -196,7 +196,7 @@ static void remove_directory(const struct job *job) {
 
 static _Noreturn void become_program(const struct job *job, const char *preload) {
     char pid[32];
-    snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    snprintf(pid, sizeof pid, "%010ld", (long)getpid()); /* one length: programs copy it */
     char **command = job->arguments->command;
     if (setenv(ASH_RAW_ENV_MAIN, pid, 1) == 0 &&
         setenv(ASH_RAW_ENV_DIRECTORY, job->directory, 1) == 0 &&

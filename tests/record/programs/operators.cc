@@ -27,7 +27,7 @@ extern "C" int plugin_run() {
 #ifndef PLUGIN
 // What cannot be had is thrown, through the recorder's frames.
 static int run_throwing() {
-    try { // what cannot be had is thrown, through the recorder's frames
+    try {
         volatile std::size_t huge = static_cast<std::size_t>(PTRDIFF_MAX) - 40000;
         ::operator delete(opaque(::operator new(huge)));
         return 1;
