@@ -90,24 +90,25 @@ static uint32_t slab_link(const struct slab *slab) {
     return (uint32_t)slab->page + 1;
 }
 
-/* `summary` is made from the words where they were read, else the slab's own. */
+/* The place that a slab should be in, as far as that can be told: its own when nothing speaks
+ * against it. `summary` is made from the words where they were read, else the slab's own. */
+static unsigned slab_right_place(struct ash_check *check, const struct slab *slab,
+                                 uint64_t summary) {
+    const struct ash_page *head = slab->head;
+    if (head->place > ASH_SLAB_CURRENT) return ASH_SLAB_CURRENT;
+    if (head->place < ASH_SLAB_CURRENT) return summary != 0 ? ASH_SLAB_QUEUED : ASH_SLAB_FULL;
+    if (slab->owner == NULL) return ASH_SLAB_CURRENT;
+    uint32_t current = slab->owner->bins[head->class_index].slab;
+    bool other = current != slab_link(slab) && slab_other_current(check, slab, current);
+    return other ? ASH_SLAB_FULL : ASH_SLAB_CURRENT;
+}
+
 static void slab_place(struct ash_check *check, const struct slab *slab, uint64_t summary) {
     const struct ash_page *head = slab->head;
-    const enum ashlar_finding_code code = ASHLAR_SLAB_PLACE;
-    if (head->place > ASH_SLAB_CURRENT) {
-        SLAB_WRONG(check, slab, code, place, ASH_SLAB_CURRENT);
-        return;
-    }
-    if (head->place == ASH_SLAB_CURRENT) {
-        const struct ash_bin *bin =
-            slab->owner == NULL ? NULL : &slab->owner->bins[head->class_index];
-        if (bin != NULL && bin->slab != slab_link(slab) &&
-            slab_other_current(check, slab, bin->slab))
-            SLAB_WRONG(check, slab, code, place, ASH_SLAB_FULL);
-    } else if ((head->place == ASH_SLAB_QUEUED) != (summary != 0)) {
-        SLAB_WRONG(check, slab, code, place, summary != 0 ? ASH_SLAB_QUEUED : ASH_SLAB_FULL);
-    }
-    if (head->place != ASH_SLAB_QUEUED && (head->next != 0 || head->previous != 0))
+    unsigned right = slab_right_place(check, slab, summary);
+    if (head->place != right)
+        SLAB_WRONG(check, slab, ASHLAR_SLAB_PLACE, place, right);
+    else if (head->place != ASH_SLAB_QUEUED && (head->next != 0 || head->previous != 0))
         SLAB_WRONG(check, slab, ASHLAR_SLAB_LINKS, next, 0);
     if (atomic_load_explicit(&head->remote_summary, memory_order_relaxed) == 0 &&
         atomic_load_explicit(&head->pending_next, memory_order_relaxed) != 0 &&

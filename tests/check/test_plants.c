@@ -138,6 +138,7 @@ static void page_interior(struct rich *r) {
     span(r)[1].summary = 1;
 }
 static void page_beyond(struct rich *r) {
+    assert_true(r->heap->root.counts.committed % 64 != 0);
     dirty_flip(r, r->heap->root.counts.committed);
 }
 
@@ -470,6 +471,204 @@ static const struct plant {
 };
 enum { PLANT_COUNT = sizeof plants / sizeof plants[0] };
 
+/* Other ways to break the same invariants. */
+static void more_root_gap(struct rich *r) {
+    ((uint8_t *)r->heap)[offsetof(struct ash_heap, pool_lock) - 1] = 1;
+}
+static void more_pool_lock(struct rich *r) {
+    r->heap->pool_lock.state = 2;
+}
+static void more_metadata(struct rich *r) {
+    r->heap->root.metadata_bytes = UINT64_MAX;
+    reseal(r);
+}
+static void more_region_pages(struct rich *r) {
+    r->heap->root.region_pages = 0;
+    reseal(r);
+}
+static void more_region_base(struct rich *r) {
+    r->heap->root.region_base += 4096;
+    reseal(r);
+}
+static void more_os_page(struct rich *r) {
+    r->heap->root.os_page_bytes = 4097;
+    reseal(r);
+}
+static void more_capacity(struct rich *r) {
+    r->heap->root.thread_heap_capacity = 0;
+    reseal(r);
+}
+static void more_flags(struct rich *r) {
+    r->heap->root.flags = 4;
+    reseal(r);
+}
+static void more_overlap(struct rich *r) {
+    r->heap->root.region_base = r->heap->root.metadata & ~(uint64_t)0xffff;
+    reseal(r);
+}
+static void more_sum_tells(struct rich *r) {
+    r->heap->root.committed_pages--;
+}
+static void more_page_too_long(struct rich *r) {
+    span(r)->pages = UINT32_MAX;
+}
+static void more_slab_too_long(struct rich *r) {
+    full(r)->slab_pages = 17;
+}
+static void more_beyond(struct rich *r) {
+    uint64_t frontier = r->heap->root.counts.committed;
+    assert_true(frontier % 32 != 0);
+    ash_page_at(r->heap, frontier)->span.alignment = 1;
+}
+static void more_block_count(struct rich *r) {
+    full(r)->block_count--;
+}
+static void more_full_tail(struct rich *r) {
+    full(r)->full_tail >>= 1;
+}
+static void more_page_offset(struct rich *r) {
+    full(r)->page_offset_bytes = 65536;
+}
+static void more_unqueued(struct rich *r) {
+    queued(r)->place = ASH_SLAB_FULL;
+}
+static void more_two_current(struct rich *r) {
+    full(r)->place = ASH_SLAB_CURRENT;
+}
+static void more_no_place(struct rich *r) {
+    full(r)->place = 3;
+}
+static void more_not_current(struct rich *r) {
+    wide(r)->place = ASH_SLAB_QUEUED;
+}
+static void more_inline_word(struct rich *r) {
+    wide(r)->inline_words[ASH_INLINE_WORDS - 1] = 1;
+}
+static void more_pending_next(struct rich *r) {
+    full(r)->pending_next = 5;
+}
+static void more_run_last(struct rich *r) {
+    run_of_two(r)[2].span.alignment = 1;
+}
+static void more_run_time(struct rich *r) {
+    ash_page_at(r->heap, clean_page(r))->head->run.freed_ms = 3;
+}
+static void more_clean_linked(struct rich *r) {
+    ash_page_at(r->heap, clean_page(r))->head->run.dirty_next = 3;
+}
+static void more_dirty_wild(struct rich *r) {
+    r->heap->runs.dirty_head = UINT32_MAX;
+}
+static void more_dirty_cycle(struct rich *r) {
+    struct ash_page *tail = linked(r, r->heap->runs.dirty_tail);
+    tail->run.dirty_next = r->heap->runs.dirty_head;
+}
+static void more_run_wild(struct rich *r) {
+    r->heap->runs.heads[3] = link_of(r, span(r));
+}
+static void more_run_cycle(struct rich *r) {
+    struct ash_page *second = linked(r, run_of_two(r)->run.bin_next);
+    second->run.bin_next = r->heap->runs.heads[3];
+}
+static void more_pool_wild(struct rich *r) {
+    r->heap->root.pool_head = 4000;
+}
+static void more_pool_cycle(struct rich *r) {
+    uint32_t first = r->heap->root.pool_head, last = thread_of(r, first)->pool_next;
+    thread_of(r, last)->pool_next = first;
+}
+static void more_queue_wild(struct rich *r) {
+    bin(r, 1, 0)->queue_head = UINT32_MAX;
+}
+static void more_queue_cycle(struct rich *r) {
+    struct ash_bin *at = bin(r, 1, 0);
+    linked(r, at->queue_tail)->next = at->queue_head;
+}
+static void more_pending_wild(struct rich *r) {
+    pending_bottom(r)->pending_next = UINT32_MAX;
+}
+static void more_bin_wild(struct rich *r) {
+    bin(r, 1, 0)->slab = UINT32_MAX;
+}
+static void more_bin_window(struct rich *r) {
+    bin(r, 1, 0)->window_index = 63;
+}
+static void more_bin_idle_word(struct rich *r) {
+    bin(r, 1, 30)->word = NULL;
+}
+static void more_bin_idle_window(struct rich *r) {
+    bin(r, 1, 30)->window_index = 1;
+}
+static void more_bin_idle_candidates(struct rich *r) {
+    bin(r, 1, 30)->candidates = 1;
+}
+static void more_bin_debt(struct rich *r) {
+    bin(r, 1, 30)->debt = -1;
+}
+static void more_bin_class(struct rich *r) {
+    bin(r, 1, 30)->class_index = 29;
+}
+static void more_thread_pages(struct rich *r) {
+    thread_of(r, 1)->pages++;
+}
+static void more_thread_heap(struct rich *r) {
+    thread_of(r, 1)->heap = NULL;
+}
+static void more_thread_line(struct rich *r) {
+    ((uint8_t *)thread_of(r, 1))[offsetof(struct ash_thread_heap, bins) - 1] = 1;
+}
+static void more_other_owner(struct rich *r) {
+    full(r)->owner = thread_of(r, 2);
+}
+
+static const struct plant more_plants[] = {
+    {ASHLAR_ROOT_SPARE, more_root_gap},
+    {ASHLAR_ROOT_LOCK, more_pool_lock},
+    {ASHLAR_ROOT_GEOMETRY, more_metadata},
+    {ASHLAR_ROOT_GEOMETRY, more_region_pages},
+    {ASHLAR_ROOT_GEOMETRY, more_region_base},
+    {ASHLAR_ROOT_GEOMETRY, more_os_page},
+    {ASHLAR_ROOT_GEOMETRY, more_capacity},
+    {ASHLAR_ROOT_GEOMETRY, more_flags},
+    {ASHLAR_ROOT_GEOMETRY, more_overlap},
+    {ASHLAR_COUNT_COMMITTED, more_sum_tells},
+    {ASHLAR_PAGE_LENGTH, more_page_too_long},
+    {ASHLAR_PAGE_LENGTH, more_slab_too_long},
+    {ASHLAR_PAGE_BEYOND, more_beyond},
+    {ASHLAR_SLAB_GEOMETRY, more_block_count},
+    {ASHLAR_SLAB_GEOMETRY, more_full_tail},
+    {ASHLAR_SLAB_GEOMETRY, more_page_offset},
+    {ASHLAR_SLAB_PLACE, more_unqueued},
+    {ASHLAR_SLAB_PLACE, more_two_current},
+    {ASHLAR_SLAB_PLACE, more_no_place},
+    {ASHLAR_BIN_SLAB, more_not_current},
+    {ASHLAR_SLAB_TAIL, more_inline_word},
+    {ASHLAR_SLAB_LINKS, more_pending_next},
+    {ASHLAR_RUN_SPARE, more_run_last},
+    {ASHLAR_RUN_SPARE, more_run_time},
+    {ASHLAR_DIRTY_LINKS, more_clean_linked},
+    {ASHLAR_DIRTY_LINKS, more_dirty_wild},
+    {ASHLAR_DIRTY_LINKS, more_dirty_cycle},
+    {ASHLAR_RUN_LINKS, more_run_wild},
+    {ASHLAR_RUN_LINKS, more_run_cycle},
+    {ASHLAR_POOL_LINKS, more_pool_wild},
+    {ASHLAR_POOL_LINKS, more_pool_cycle},
+    {ASHLAR_QUEUE_MEMBER, more_queue_wild},
+    {ASHLAR_QUEUE_LINKS, more_queue_cycle},
+    {ASHLAR_PENDING_MEMBER, more_pending_wild},
+    {ASHLAR_BIN_SLAB, more_bin_wild},
+    {ASHLAR_BIN_WINDOW, more_bin_window},
+    {ASHLAR_BIN_WORD, more_bin_idle_word},
+    {ASHLAR_BIN_WINDOW, more_bin_idle_window},
+    {ASHLAR_BIN_CANDIDATES, more_bin_idle_candidates},
+    {ASHLAR_BIN_SPARE, more_bin_debt},
+    {ASHLAR_BIN_CLASS, more_bin_class},
+    {ASHLAR_THREAD_FIELDS, more_thread_pages},
+    {ASHLAR_THREAD_FIELDS, more_thread_heap},
+    {ASHLAR_THREAD_SPARE, more_thread_line},
+};
+enum { MORE_COUNT = sizeof more_plants / sizeof more_plants[0] };
+
 /* The sum is what is checked where the counts it is made of are not. */
 static void check_planted(const struct rich *rich, enum ashlar_finding_code code,
                           struct seen *seen) {
@@ -519,13 +718,35 @@ static void test_every_row_has_a_plant(void **state) {
     assert_int_equal(rows, PLANT_COUNT);
 }
 
+/* Two counts are wrong when a slab changes its owner: of the one who lost it, and who has it now. */
+static void test_other_owner(void **state) {
+    (void)state;
+    struct rich *rich = malloc(sizeof *rich);
+    struct seen seen = {0};
+    rich_make(rich, 0);
+    more_other_owner(rich);
+    check_planted(rich, ASHLAR_BIN_SLABS, &seen);
+    assert_int_equal(seen.count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(seen.findings[i].code, ASHLAR_BIN_SLABS);
+        assert_int_equal(seen.findings[i].thread_heap, i + 1);
+        assert_int_equal(seen.findings[i].index, 0);
+    }
+    assert_int_equal(seen.findings[0].expected + 1, seen.findings[0].found);
+    assert_int_equal(seen.findings[1].expected, seen.findings[1].found + 1);
+    rich_drop(rich);
+    free(rich);
+}
+
 int main(void) {
-    struct CMUnitTest tests[PLANT_COUNT + 1] = {cmocka_unit_test(test_every_row_has_a_plant)};
-    for (size_t i = 0; i < PLANT_COUNT; i++) {
-        const struct ashlar_finding_info *info = ashlar_finding_by_number(plants[i].code);
-        tests[i + 1] = (struct CMUnitTest){.name = info == NULL ? "?" : info->code,
+    struct CMUnitTest tests[PLANT_COUNT + MORE_COUNT + 2] = {
+        cmocka_unit_test(test_every_row_has_a_plant), cmocka_unit_test(test_other_owner)};
+    for (size_t i = 0; i < PLANT_COUNT + MORE_COUNT; i++) {
+        const struct plant *plant = i < PLANT_COUNT ? &plants[i] : &more_plants[i - PLANT_COUNT];
+        const struct ashlar_finding_info *info = ashlar_finding_by_number(plant->code);
+        tests[i + 2] = (struct CMUnitTest){.name = info == NULL ? "?" : info->code,
                                            .test_func = test_plant,
-                                           .initial_state = (void *)(uintptr_t)&plants[i]};
+                                           .initial_state = (void *)(uintptr_t)plant};
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
