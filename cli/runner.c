@@ -14,7 +14,8 @@ enum {
     KEY_SEED,
     KEY_THREADS,
     KEY_ORACLE,
-    KEY_TIMEOUT
+    KEY_TIMEOUT,
+    KEY_MISUSE
 };
 
 static const struct argp_option options[] = {
@@ -29,6 +30,10 @@ static const struct argp_option options[] = {
     {"threads", KEY_THREADS, "HOW", 0, "Logical threads: model (default), one after another", 0},
     {"oracle", KEY_ORACLE, "TIER", 0,
      "How much of the content to check: light, sampled, or full (default)", 0},
+    {"misuse", KEY_MISUSE, "HOW", 0,
+     "Take illegal operations that are reported for findings (report, the default), or, as fuzzing "
+     "does, for granted (expect)",
+     0},
     {"timeout", KEY_TIMEOUT, "S", 0, "Take a replay of more than S seconds for a crash", 0},
     {0},
 };
@@ -76,6 +81,12 @@ static int parse_oracle(struct ash_runner *runner, const char *argument) {
     return ash_bad_option("--oracle: light, sampled or full, not `%s`", argument);
 }
 
+static int parse_misuse(struct ash_runner *runner, const char *argument) {
+    runner->options.report_illegal = strcmp(argument, "report") == 0;
+    if (runner->options.report_illegal || strcmp(argument, "expect") == 0) return 0;
+    return ash_bad_option("--misuse: report or expect, not `%s`", argument);
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state) {
     struct ash_runner *runner = state->input;
     uint64_t number;
@@ -97,6 +108,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return parse_threads(runner, argument);
     case KEY_ORACLE:
         return parse_oracle(runner, argument);
+    case KEY_MISUSE:
+        return parse_misuse(runner, argument);
     case KEY_UNTIL:
         if (ash_option_number(argument, UINT64_MAX - 1, &runner->until)) return 0;
         return ash_bad_option("--until: `%s` is not a number", argument);

@@ -9,9 +9,9 @@
  *    few dozen operations; after each it would be most of the work, and a broken invariant that no
  *    O(1) check sees rarely heals within a few operations. ASHLAR_FUZZ_TIER changes the bargain.
  *
- * 3. What is left out. Flipped bits of metadata are corruption by definition: finding them is the
- *    checker's own test, and here it would only be noise. Such records become full checks. The
- * other illegal operations stay: the core promises to report them exactly and to survive them.
+ * 3. Illegal operations stay in: the core promises to report misuse exactly and to survive it, and
+ *    the checker to see every flipped bit of the metadata (which the replay then flips back). What is
+ *    reported as promised is no finding here.
  *
  * 4. How it ends. Nothing survives an input but its counters: the heap is made and destroyed each
  *    time, so that the same input does the same thing alone as after a million others. On a finding
@@ -95,15 +95,9 @@ static void report(const struct ashlar_trace *trace, const struct ashlar_replay_
             op, finding->text);
     fprintf(stderr, "trace:\n");
     ashlar_trace_write(trace, stderr, ASHLAR_FORMAT_TEXT, false, NULL, NULL);
-    fprintf(stderr, "replay it with: ashlar replay --raw %s%s\n", name ? name : "FILE",
-            name ? "" : "   (FILE: the input that the engine saves)");
+    fprintf(stderr, "replay it with: ashlar replay --misuse expect --verify each --raw %s%s\n",
+            name ? name : "FILE", name ? "" : "   (FILE: the input that the engine saves)");
     fflush(stderr);
-}
-
-/* Section 3. */
-static void leave_out_corruption(struct ashlar_trace *trace) {
-    for (size_t i = 0; i < trace->count; i++)
-        if (trace->ops[i].kind == ASHLAR_OP_FLIP) trace->ops[i].kind = ASHLAR_OP_CHECK;
 }
 
 bool ash_fuzz_input(const uint8_t *data, size_t size, const char *name,
@@ -120,7 +114,6 @@ bool ash_fuzz_input(const uint8_t *data, size_t size, const char *name,
     ashlar_trace_init(&trace);
     atomic_fetch_add_explicit(&open_stats()->inputs, 1, memory_order_relaxed);
     if (ashlar_trace_decode_raw(data, size, OPS_MAX, &trace)) {
-        leave_out_corruption(&trace);
         ashlar_replay(&trace, &options, result);
         count_run(result);
         if (result->found) report(&trace, result, name);

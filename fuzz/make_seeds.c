@@ -168,6 +168,17 @@ static void illegal(struct ashlar_trace *t, uint64_t kind) {
     }
     put(t, ASHLAR_OP_CHECK, 0, 0, 0, 0);
 }
+/* Bits of the root, of thread heaps and of descriptors, in a heap that has some of everything. */
+static void flips(struct ashlar_trace *t, uint64_t unused) {
+    (void)unused;
+    t->threads = 2;
+    fill(t, 0, 0, 20, 700);
+    fill(t, 1, 20, 4, 90000);
+    drain(t, 1, 0, 20, 3);
+    put(t, ASHLAR_OP_FREE, 0, 21, 0, 0);
+    for (uint32_t i = 0; i < 24; i++) put(t, ASHLAR_OP_FLIP, 0, 0, 0, UINT64_C(977) << (2 * i));
+    drain(t, 0, 0, 24, 1);
+}
 static void aligned(struct ashlar_trace *t, uint64_t bytes) {
     for (uint32_t shift = 0; shift < 24; shift++)
         put(t, ASHLAR_OP_ALIGNED, 0, shift, bytes, (uint64_t)1 << shift);
@@ -220,7 +231,7 @@ static void generated(struct ashlar_trace *t, uint64_t n) {
     for (size_t i = 0; i < 160; i++) {
         struct ashlar_op op;
         ashlar_generate_op(&generator, &op);
-        if (op.kind != ASHLAR_OP_FLIP) add(t, op);
+        add(t, op);
     }
 }
 
@@ -271,6 +282,7 @@ static const struct seed seeds[] = {
     {"illegal-free-wrong-size", illegal, ASHLAR_OP_FREE_WRONG_SIZE},
     {"illegal-write-past", illegal, ASHLAR_OP_WRITE_PAST},
     {"illegal-write-stale", illegal, ASHLAR_OP_WRITE_STALE},
+    {"illegal-flip", flips, 0},
     {"aligned-small", aligned, 50},
     {"aligned-span", aligned, 100000},
     {"absurd-sizes", absurd, 0},

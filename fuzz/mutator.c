@@ -221,6 +221,9 @@ static struct ashlar_op make_op(struct mutation *m, uint8_t kind) {
     case ASHLAR_OP_FREE_FOREIGN:
         op.arg = pick(m, 7);
         break;
+    case ASHLAR_OP_FLIP:
+        op.arg = next_random(m);
+        break;
     case ASHLAR_OP_WRITE_PAST:
     case ASHLAR_OP_WRITE_STALE:
         op.arg = pick(m, 32);
@@ -318,7 +321,7 @@ static bool change_kind(struct mutation *m) {
     if (!pick_op(m, any_kind, &at)) return false;
     simulate(m, at);
     struct ashlar_op *op = &m->trace.ops[at];
-    struct ashlar_op made = make_op(m, (uint8_t)pick(m, ASHLAR_OP_FLIP));
+    struct ashlar_op made = make_op(m, (uint8_t)pick(m, ASHLAR_OP_COUNT));
     if (one_in(m, 2)) made.slot = op->slot;
     if (has_size(made.kind) && op->size != 0 && one_in(m, 2)) made.size = op->size;
     *op = made;

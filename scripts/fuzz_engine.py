@@ -119,7 +119,7 @@ class Campaign:
                     f"-seed={self.seed + job}", f"-max_total_time={self.seconds}",
                     f"-max_len={INPUT_BYTES}", f"-timeout={TIMEOUT_SECONDS}",
                     f"-artifact_prefix={self.crashes}/", "-rss_limit_mb=3000", "-reload=1",
-                    "-len_control=20", "-print_final_stats=1",
+                    "-len_control=1", "-print_final_stats=1",
                     "-entropic=1", "-entropic_scale_per_exec_time=1", "-use_value_profile=0"]
         role = ["-M", "main"] if job == 0 else ["-S", f"other{job}"]
         return [*STEADY, "afl-fuzz", "-i", str(self.inputs), "-o", str(self.corpus), *role,
