@@ -32,7 +32,7 @@ struct session {
 static int set_up(void **state) {
     struct session *session = calloc(1, sizeof *session);
     assert_non_null(session);
-    strcpy(session->directory, "/tmp/ashlar-record-XXXXXX");
+    snprintf(session->directory, sizeof session->directory, "/tmp/ashlar-record-XXXXXX");
     assert_non_null(mkdtemp(session->directory));
     snprintf(session->raw, sizeof session->raw, "%s/raw", session->directory);
     assert_int_equal(mkdir(session->raw, 0700), 0);

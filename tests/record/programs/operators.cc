@@ -1,4 +1,4 @@
-// A C++ program (and, as a shared library, a plug-in) that makes 40 marked news and deletes.
+/* 40 marked news and deletes of all kinds: part of a C++ program, and a plug-in by itself. */
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -23,20 +23,3 @@ extern "C" int plugin_run() {
     }
     return 0;
 }
-
-#ifndef PLUGIN
-// What cannot be had is thrown, through the recorder's frames.
-static int run_throwing() {
-    try {
-        volatile std::size_t huge = static_cast<std::size_t>(PTRDIFF_MAX) - 40000;
-        ::operator delete(opaque(::operator new(huge)));
-        return 1;
-    } catch (const std::bad_alloc &) {
-    }
-    return 0;
-}
-
-int main(int argc, char **) {
-    return argc > 1 && run_throwing() != 0 ? 1 : plugin_run();
-}
-#endif
