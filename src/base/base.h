@@ -48,8 +48,13 @@ ASH_INLINE unsigned ash_lowest_bit(uint64_t word) {
 ASH_INLINE unsigned ash_highest_bit(uint64_t word) {
     return 63U - (unsigned)__builtin_clzll(word);
 }
+/* Set bits. By arithmetic: without a processor option the compiler's builtin is a library call.
+ * Published method: Warren, "Hacker's Delight", section 5-1. */
 ASH_INLINE unsigned ash_count_bits(uint64_t word) {
-    return (unsigned)__builtin_popcountll(word);
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (unsigned)(word * UINT64_C(0x0101010101010101) >> 56);
 }
 /* The `count` lowest bits set; count is 0..64. */
 ASH_INLINE uint64_t ash_low_bits(unsigned count) {

@@ -1,3 +1,5 @@
+/* Lines for last words: they go out by write alone, since whoever needs them can trust neither the
+ * heap nor stdio's buffers. */
 #include "base/line.h"
 
 #include <errno.h>

@@ -1,3 +1,5 @@
+/* The end of the process when an assertion of our own does not hold: going on would corrupt
+ * more. */
 #include "base/base.h"
 #include "base/line.h"
 

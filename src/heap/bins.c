@@ -1,19 +1,19 @@
 /* Bins: how a thread heap walks through the windows of its slabs.
  *
  * 1. Purpose. The fast path takes the lowest candidate of the current window. When none is left,
- * this file finds the next window, so that the average refill yields many blocks and little memory
- * is touched that was not touched before.
- * 2. Sweeping. The windows of a slab are visited in ascending order and then again from the start,
- * so that free bits gather in a window until its turn comes; always taking the lowest free bit
- * would find one at a time. A window that is at least a quarter free when its candidates run out is
- * used again at once.
- * 3. Opened windows. A new slab's windows are opened one after the other; those not yet opened have
- * never been touched.
+ *    this file finds the next window, so that the average refill yields many blocks and little
+ *    memory is touched that was not touched before.
+ * 2. Sweeping. The windows of a slab are visited in ascending order and then again from the
+ *    start, so that free bits gather in a window until its turn comes; always taking the lowest
+ *    free bit would find one at a time. A window that is at least a quarter free when its
+ *    candidates run out is used again at once.
+ * 3. Opened windows. A new slab's windows are opened one after the other; those not yet opened
+ *    have never been touched.
  * 4. Debt. A refill that yields less than an eighth of a window adds what is missing to the bin's
- * debt, one that yields more pays it off. At the end of a sweep a bin whose debt has reached a
- * window per slab buys a new window, or a new slab; a bin with less goes to the next slab in its
- * queue or sweeps again. So memory grows by at most about an eighth over what is live, and only
- * while refills are poor.
+ *    debt, one that yields more pays it off. At the end of a sweep a bin whose debt has reached a
+ *    window per slab buys a new window, or a new slab; a bin with less goes to the next slab in
+ *    its queue or sweeps again. So memory grows by at most about an eighth over what is live, and
+ *    only while refills are poor.
  * 5. Failure. When no page can be had, whatever free block there is serves, however poor. */
 #include "heap/bins.h"
 

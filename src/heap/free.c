@@ -29,7 +29,8 @@ static ASH_NOINLINE void free_window(struct ash_thread_heap *th, struct ash_page
     ash_transition_end(th, before);
 }
 
-/* Marks the block free, and looks after its window when it had no free block or may have become all free. */
+/* Marks the block free, and looks after its window when it had no free block or may have become all
+ * free. */
 ASH_INLINE void free_commit(struct ash_thread_heap *th, struct ash_page *page, uint64_t *word,
                             uint64_t before, uint64_t after) {
     ash_word_set(word, after);
@@ -47,8 +48,8 @@ static ASH_NOINLINE void free_beside_remote(struct ash_thread_heap *th, void *bl
     free_commit(th, page, word, before, before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS));
 }
 
-/* Frees a block of a slab that `th` owns. Every way out of it is a call in tail position, so that the fast path saves no
- * registers. */
+/* Frees a block of a slab that `th` owns. Every way out of it is a call in tail position, so that
+ * the fast path saves no registers. */
 ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_page *page) {
     bool starts;
     uint64_t offset = ((uint64_t)(uintptr_t)block % ASH_PAGE_BYTES) + page->page_offset_bytes;
@@ -58,7 +59,8 @@ ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_pag
     uint64_t before = ash_word_get(word),
              after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
     if (ASH_UNLIKELY(before == after)) return free_faulty(th, block);
-    /* relaxed: a remote free that this one must know of happened before it, by the program's own synchronisation */
+    /* relaxed: a remote free that this one must know of happened before it, by the program's own
+     * synchronisation */
     if (ASH_UNLIKELY(atomic_load_explicit(&page->head->remote_summary, memory_order_relaxed) != 0))
         return free_beside_remote(th, block, page, index);
     free_commit(th, page, word, before, after);

@@ -1,23 +1,25 @@
 /* The heap: a general-purpose allocator whose bookkeeping is all out of band.
  *
  * 1. Purpose. Hand out blocks of any size from one contiguous region, fast, such that every
- * invariant can be checked from outside and every misuse of a pointer is found.
+ *    invariant can be checked from outside and every misuse of a pointer is found.
  * 2. Parts, from the ground up. region.c: address space, committing. runs.c: free pages, decay.
- * slabs.c: pages cut into blocks of one class (classes.c). spans.c: whole pages for large blocks.
- * bins.c: how a thread heap walks through its slabs. remote.c: frees by other threads. threads.c:
- * thread heaps and their pool. malloc.c, realloc.c, free.c: what callers see. locate.c: from
- * pointer to block. root.c: what readers outside see. layout.h: all of it in memory.
- * 3. States of a block: live (its bit is 0 in the free word and in the remote word), remotely freed
- * (1 in the remote word), free (1 in the free word). A span is live from creation to release.
+ *    slabs.c: pages cut into blocks of one class (classes.c). spans.c: whole pages for large
+ *    blocks. bins.c: how a thread heap walks through its slabs. remote.c: frees by other threads.
+ *    threads.c: thread heaps and their pool. malloc.c, realloc.c, free.c: what callers see.
+ *    locate.c: from pointer to block. root.c: what readers outside see. layout.h: all of it in
+ *    memory.
+ * 3. States of a block: live (its bit is 0 in the free word and in the remote word), remotely
+ *    freed (1 in the remote word), free (1 in the free word). A span is live from creation to
+ *    release.
  * 4. Ownership. A slab belongs to one thread heap, which alone allocates from it and writes its
- * free words. Spans and free runs belong to the heap.
+ *    free words. Spans and free runs belong to the heap.
  * 5. Locks. `pool_lock` guards the thread heaps' pool, `lock` guards pages: runs, dirty bits,
- * frontier, counts. The first comes before the second. Blocks are allocated and freed without
- * either, but when a slab is made or given back.
- * 6. How it fails. NULL with ENOMEM or EINVAL, the heap as it was. Misuse goes to the handler, and
- * has no effect.
- * 7. Readers outside. Slow paths mark their thread heap, and changes of pages mark the root, as in
- * transition; fast paths commit by a single store. */
+ *    frontier, counts. The first comes before the second. Blocks are allocated and freed without
+ *    either, but when a slab is made or given back.
+ * 6. How it fails. NULL with ENOMEM or EINVAL, the heap as it was. Misuse goes to the handler,
+ *    and has no effect.
+ * 7. Readers outside. Slow paths mark their thread heap, and changes of pages mark the root, as
+ *    in transition; fast paths commit by a single store. */
 #include "heap/bins.h"
 #include "heap/region.h"
 #include "heap/remote.h"

@@ -4,9 +4,10 @@
  * Addresses in metadata are addresses of the heap's own address space. Changing anything here
  * changes ASH_LAYOUT_VERSION.
  *
- *   metadata   guard | heap (root first), thread heaps | guard | page descriptors | guard | dirty
- * bits | guard | bitmaps | guard region     page 0 | page 1 | ... up to the frontier: committed ...
- * beyond it: reserved, no access
+ *   metadata   guard | heap (root first), thread heaps | guard | page descriptors | guard
+ *              | dirty bits | guard | bitmaps | guard
+ *   region     page 0 | page 1 | ... frontier ... | last page
+ *              committed             reserved, no access
  *
  * Glossary: `page` is 64 KiB of the region; a page number counts from the region's base; a link is
  * a page number + 1, so that 0 is "none"; a window is 64 blocks of a slab; `th` is a thread heap.

@@ -1,3 +1,8 @@
+/* From a pointer to what it points at.
+ *
+ * Every operation but the fast paths comes through here, and nothing is trusted before it is
+ * proved: the page lies below the frontier, its descriptor says slab or span, the address is a
+ * block's start, the block is live. What fails names the misuse. */
 #include "heap/locate.h"
 
 #include "heap/misuse.h"

@@ -40,7 +40,16 @@ static void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignm
 
 static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes) {
     if (bytes > ASH_CLASS_BYTES_MAX) return malloc_span(th, bytes, 0, false);
-    return malloc_class(th, ash_class_by_bits(ASH_PLANTED(1) ? bytes - 1 : bytes));
+    struct ash_bin *bin = &th->bins[ash_class_by_bits(ASH_PLANTED(1) ? bytes - 1 : bytes)];
+    uint64_t candidates = bin->candidates;
+    if (ASH_UNLIKELY(candidates == 0)) return malloc_refill(th, bin);
+    void *block = ash_bin_take(bin, candidates);
+    /* Medium blocks are far apart: have the next one under way when it is asked for. */
+    uint64_t rest = bin->candidates;
+    if (rest != 0)
+        __builtin_prefetch(
+            (void *)(bin->window + ash_lowest_bit(rest) * (uint64_t)bin->block_bytes), 1);
+    return block;
 }
 
 void *ashlar_malloc(struct ashlar_thread_heap *public_th, size_t bytes) {

@@ -1,3 +1,5 @@
+/* Telling of misuse: to the handler that the heap's creator named, else to standard error, and then
+ * the process ends, since what the program does next cannot be trusted. */
 #include "heap/misuse.h"
 
 #include "base/line.h"

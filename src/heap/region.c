@@ -1,20 +1,21 @@
 /* Where a heap's memory comes from.
  *
  * 1. Purpose. A heap needs one contiguous range of pages (the region) and, out of its reach, the
- * bookkeeping (metadata). Both are reserved whole at creation, without access, and become usable in
- * steps: an address-space limit counts what is reserved, so reserving falls back to less; a limit
- * on committed memory counts what is writable, so committing goes step by step.
- * 2. Layout. Guard pages lie between the parts of the metadata, and the metadata lies in a mapping
- * of its own: no overflow in user data reaches it.
+ *    bookkeeping (metadata). Both are reserved whole at creation, without access, and become
+ *    usable in steps: an address-space limit counts what is reserved, so reserving falls back to
+ *    less; a limit on committed memory counts what is writable, so committing goes step by step.
+ * 2. Layout. Guard pages lie between the parts of the metadata, and the metadata lies in a
+ *    mapping of its own: no overflow in user data reaches it.
  *
- *      metadata   guard | heap, thread heaps | guard | descriptors | guard | dirty bits | guard |
- * bitmaps | guard
+ *      metadata   guard | heap, thread heaps | guard | descriptors | guard | dirty bits | guard
+ *                 | bitmaps | guard
  *
  *    In the caller's memory there are no guards, and the region follows the metadata.
  * 3. Commit. The parts that grow with the frontier are committed together; a part's last OS page
- * may serve the next step too, so each step commits from the end of the previous one, rounded up.
+ *    may serve the next step too, so each step commits from the end of the previous one, rounded
+ *    up.
  * 4. Failure. Each function leaves the heap as it was; a commit that failed half-way only leaves
- * memory writable that the frontier does not cover yet. */
+ *    memory writable that the frontier does not cover yet. */
 #include "heap/region.h"
 
 #include <string.h>

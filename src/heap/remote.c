@@ -1,36 +1,38 @@
 /* Remote frees.
  *
- * 1. Purpose. A thread gives a block back to a slab that another thread heap owns, without a lock,
- * without touching what the owner's fast paths write, and such that a second free of the block is
- * found.
+ * 1. Purpose. A thread gives a block back to a slab that another thread heap owns, without a
+ *    lock, without touching what the owner's fast paths write, and such that a second free of the
+ *    block is found.
  * 2. State. Per slab: remote words (one bit per block), the remote summary (bit w: remote word w
- * may hold bits), a link. Per thread heap: `pending`, a stack of slabs whose remote summary is not
- * zero.
+ *    may hold bits), a link. Per thread heap: `pending`, a stack of slabs whose remote summary is
+ *    not zero.
  * 3. The freeing thread (F).
- *        F1  block's own free bit set?              -> double free
- *        F2  old = fetch_or(remote word, bit);      old has the bit -> double free; old != 0 ->
- * done F3  old = fetch_or(remote summary, 1 << w); old != 0 -> done F4  push the slab on the
- * owner's pending stack F5  owner is pooled? -> collect for it, under the pool's lock
+ *        F1  block's own free bit set?               -> double free
+ *        F2  old = fetch_or(remote word, bit)        old has the bit -> double free
+ *                                                    old is not 0 -> done
+ *        F3  old = fetch_or(remote summary, 1 << w)  old is not 0 -> done
+ *        F4  push the slab on the owner's pending stack
+ *        F5  owner is pooled?                        -> collect for it, under the pool's lock
  * 4. The owner (C), on its slow paths.
  *        C1  stack = exchange(pending, 0)
  *        C2  for each slab: next = its link; windows = exchange(remote summary, 0)
- *        C3  for each window: bits = remote word; free word |= bits; left = fetch_and(remote word,
- * ~bits); again while left has more
+ *        C3  for each window: bits = remote word; free word |= bits;
+ *            left = fetch_and(remote word, ~bits); again while left has more
  * 5. Why it holds. Only the thread that found a word empty (F2) goes on to F3, and only the one
- * that found the summary empty goes on to F4: a slab is on the stack at most once. A word is merged
- * only after its window's bit was seen in the summary, so whoever is between F2 and F4 has a block
- * in the slab that is not merged yet: the slab is not all free and cannot be given back under its
- * feet. After F4, or when it was done early, it touches the slab no more. The stack is only ever
- * taken whole, so there is no ABA.
+ *    that found the summary empty goes on to F4: a slab is on the stack at most once. A word is
+ *    merged only after its window's bit was seen in the summary, so whoever is between F2 and F4
+ *    has a block in the slab that is not merged yet: the slab is not all free and cannot be given
+ *    back under its feet. After F4, or when it was done early, it touches the slab no more. The
+ *    stack is only ever taken whole, so there is no ABA.
  * 6. Memory order. F2 and F3 are acquire-release: the collector that sees the bit in C2 or C3
- * (acquire) also sees what the freeing thread did to the block's memory, and F3's bit is not seen
- * without F2's. F4 and F5 against pooling (threads.c) are sequentially consistent: either the
- * freeing thread sees the owner pooled, or the pooling thread sees the push.
+ *    (acquire) also sees what the freeing thread did to the block's memory, and F3's bit is not
+ *    seen without F2's. F4 and F5 against pooling (threads.c) are sequentially consistent: either
+ *    the freeing thread sees the owner pooled, or the pooling thread sees the push.
  * 7. Double frees. A block that is remotely freed twice is found at F2, or at F1 once it was
- * merged. One that is freed remotely and then by the owner is found by the owner (free.c), which
- * consults the remote word whenever the remote summary is not zero; in the instant between another
- * thread's F2 and F3 on the same window, the merge finds it instead (C3: a bit set on both sides).
- */
+ *    merged. One that is freed remotely and then by the owner is found by the owner (free.c),
+ *    which consults the remote word whenever the remote summary is not zero; in the instant
+ *    between another thread's F2 and F3 on the same window, the merge finds it instead (C3: a bit
+ *    set on both sides). */
 #include "heap/remote.h"
 
 #include "heap/misuse.h"
@@ -106,8 +108,8 @@ void ash_collect(struct ash_thread_heap *th) {
     uint32_t link = atomic_exchange_explicit(&th->pending, 0, memory_order_seq_cst); /* C1 */
     while (link != 0) {
         struct ash_page *head = ash_page_at(th->heap, link - 1);
-        link = atomic_load_explicit(&head->pending_next, memory_order_relaxed); /* C2 */
-        if (ASH_PLANTED(16)) link = 0;
+        link = ASH_PLANTED(16) ? 0 : atomic_load_explicit(&head->pending_next, /* C2 */
+                                                          memory_order_relaxed);
         atomic_store_explicit(&head->pending_next, 0, memory_order_relaxed);
         uint64_t windows = atomic_exchange_explicit(&head->remote_summary, 0, memory_order_acq_rel);
         for (; windows != 0; windows &= windows - 1)

@@ -1,3 +1,5 @@
+/* The exported root. Its checksum covers all that never changes, so that a reader that scans memory
+ * for the magic can tell a root from bytes that merely look like one. */
 #include "heap/root.h"
 
 #include <string.h>

@@ -1,28 +1,28 @@
 /* The run allocator: which pages are free, taken, committed and dirty.
  *
  * 1. Purpose. Slabs and spans are runs of whole pages. This file hands runs out and takes them
- * back, merges neighbours, grows the committed part of the region, and gives pages back to the
- * system.
+ *    back, merges neighbours, grows the committed part of the region, and gives pages back to the
+ *    system.
  * 2. States of a page. Beyond the frontier (no access); free (in exactly one free run); taken (in
- * one slab or span). A page below the frontier is clean (all its bytes are zero) or dirty; taken
- * pages are always dirty. The dirty bits say so.
+ *    one slab or span). A page below the frontier is clean (all its bytes are zero) or dirty;
+ *    taken pages are always dirty. The dirty bits say so.
  * 3. Free runs. The first and the last page's descriptors hold the length; those between say
- * nothing (kind NONE), so a run of any length changes hands in O(1). No two free runs touch. Each
- * run is in the bin of its size; a bitmap tells which bins have runs. Bins: exact up to 15 pages,
- * then eight per doubling.
+ *    nothing (kind NONE), so a run of any length changes hands in O(1). No two free runs touch.
+ *    Each run is in the bin of its size; a bitmap tells which bins have runs. Bins: exact up to
+ *    15 pages, then eight per doubling.
  *
  *        page       p      p+1 ... p+n-2   p+n-1
  *        kind       FREE   NONE            FREE
  *        pages      n      -               n
  *        head       p      -               p
  *
- * 4. Decay. Runs with dirty pages are also in the dirty list, in the order of `freed_ms`, the time
- * at which the oldest dirty page in it was freed. A merged run keeps the place and time of its
- * older part: merging never delays giving back. The list is purged from its old end when a run is
- * `decay_ms` old, by whoever comes by; there is no thread for it.
+ * 4. Decay. Runs with dirty pages are also in the dirty list, in the order of `freed_ms`, the
+ *    time at which the oldest dirty page in it was freed. A merged run keeps the place and time
+ *    of its older part: merging never delays giving back. The list is purged from its old end
+ *    when a run is `decay_ms` old, by whoever comes by; there is no thread for it.
  * 5. Locks. Everything here happens under the heap's lock.
- * 6. Failure. A commit that the system refuses leaves everything as it was. A purge that it refuses
- * leaves the run dirty, to be tried again one decay later. */
+ * 6. Failure. A commit that the system refuses leaves everything as it was. A purge that it
+ *    refuses leaves the run dirty, to be tried again one decay later. */
 #include "heap/runs.h"
 
 #include "heap/region.h"

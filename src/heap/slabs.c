@@ -1,25 +1,25 @@
 /* Slabs.
  *
- * 1. Purpose. A slab cuts one run of pages into blocks of one class. One bit per block, 1 for free,
- * is the only truth about a block's state.
+ * 1. Purpose. A slab cuts one run of pages into blocks of one class. One bit per block, 1 for
+ *    free, is the only truth about a block's state.
  * 2. Words and summary. 64 blocks make a window, whose bits are one word. Bit w of the summary is
- * set when word w is not zero. Few words lie in the descriptor's second cache line, many in the
- * page's bitmaps.
+ *    set when word w is not zero. Few words lie in the descriptor's second cache line, many in
+ *    the page's bitmaps.
  *
  *        summary   ..0 1 1        words   [2] 0 0 0 0 ...   [1] 0 1 0 1 ...   [0] 1 1 1 0 ...
  *
- * 3. Ownership. A slab belongs to one thread heap from creation to release. The owner alone writes
- * words, summary, place and links. Others read words (to find a double free) and write the remote
- * words (remote.c).
+ * 3. Ownership. A slab belongs to one thread heap from creation to release. The owner alone
+ *    writes words, summary, place and links. Others read words (to find a double free) and write
+ *    the remote words (remote.c).
  * 4. Place. CURRENT: its bin allocates from it. QUEUED: has free blocks and waits in its bin's
- * queue. FULL: no free block that the owner knows of; in no list, reachable by its page only. The
- * first block that comes back queues it at the queue's end: first in first out lets free bits
- * gather.
+ *    queue. FULL: no free block that the owner knows of; in no list, reachable by its page only.
+ *    The first block that comes back queues it at the queue's end: first in first out lets free
+ *    bits gather.
  * 5. The current window. The fast path clears bits of the current window's word without a look at
- * the summary, so there alone a summary bit may be set over a zero word; it is cleared when the bin
- * moves on.
+ *    the summary, so there alone a summary bit may be set over a zero word; it is cleared when
+ *    the bin moves on.
  * 6. Release. A slab that becomes all free is given back at once, but for a current one: its bin
- * keeps it until the thread heap is trimmed or released. */
+ *    keeps it until the thread heap is trimmed or released. */
 #include "heap/slabs.h"
 
 #include "heap/runs.h"

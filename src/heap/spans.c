@@ -1,16 +1,17 @@
 /* Spans.
  *
  * 1. Purpose. A block over 64 KiB, or one aligned to more, gets whole pages of its own. Only the
- * first page's descriptor says so; those behind it stay empty, so a span of any length is made in
- * O(1).
- * 2. Ownership. A span belongs to no thread heap: whoever frees it gives it back, under the heap's
- * lock.
+ *    first page's descriptor says so; those behind it stay empty, so a span of any length is made
+ *    in O(1).
+ * 2. Ownership. A span belongs to no thread heap: whoever frees it gives it back, under the
+ *    heap's lock.
  * 3. Resizing. Shrinking gives the tail back. Growing takes the free pages behind when they
- * suffice. Otherwise a new span is made, and a large one's content moves there by page tables
- * instead of by bytes. A moved mapping does not merge with its neighbours again, and the system
- * limits their number, so moved spans are counted, limited, and made normal when they are freed.
+ *    suffice. Otherwise a new span is made, and a large one's content moves there by page tables
+ *    instead of by bytes. A moved mapping does not merge with its neighbours again, and the
+ *    system limits their number, so moved spans are counted, limited, and made normal when they
+ *    are freed.
  * 4. Zeroing. Pages that are known to be zero are not cleared. Large dirty ones are given back
- * instead of cleared, so that a calloc that is barely touched costs little.
+ *    instead of cleared, so that a calloc that is barely touched costs little.
  * 5. Failure. Everything that can fail comes before the first change. */
 #include "heap/spans.h"
 

@@ -1,19 +1,19 @@
 /* Thread heaps.
  *
  * 1. Purpose. A thread heap is what one logical thread allocates from without locks. It is an
- * explicit object, so that one OS thread can play many, and every path across threads can be
- * reached by a deterministic test.
+ *    explicit object, so that one OS thread can play many, and every path across threads can be
+ *    reached by a deterministic test.
  * 2. States. UNUSED (beyond thread_heap_count), ACTIVE (acquired), POOLED (released: keeps its
- * slabs that are not empty, until the next acquire takes it over). Thread heaps never move and are
- * never given back, so a slab's owner field stays true for the slab's whole life.
+ *    slabs that are not empty, until the next acquire takes it over). Thread heaps never move and
+ *    are never given back, so a slab's owner field stays true for the slab's whole life.
  * 3. The pool. A list under the pool's lock, last in first out. While a thread heap is pooled
- * nobody runs on it, so whoever holds the pool's lock may: a thread that frees into its slabs
- * collects for it (ash_pool_collect), and its empty slabs go back at once. Nothing of a dead
- * thread's is stranded but the free blocks in slabs that still hold live ones, and those serve the
- * next thread.
+ *    nobody runs on it, so whoever holds the pool's lock may: a thread that frees into its slabs
+ *    collects for it (ash_pool_collect), and its empty slabs go back at once. Nothing of a dead
+ *    thread's is stranded but the free blocks in slabs that still hold live ones, and those serve
+ *    the next thread.
  * 4. Lock order. The pool's lock comes before the heap's.
- * 5. Failure. Acquiring a thread heap that was never used commits memory first, and changes nothing
- * when that fails. */
+ * 5. Failure. Acquiring a thread heap that was never used commits memory first, and changes
+ *    nothing when that fails. */
 #include "heap/threads.h"
 
 #include "heap/bins.h"

@@ -1,3 +1,5 @@
+/* Waiting for a lock: a short spin, since the heap's locks are held for well under a microsecond,
+ * then the kernel. */
 #include "os/lock.h"
 
 #include <errno.h>
