@@ -82,7 +82,7 @@ const struct ash_page *ash_walk_load(struct ash_check *check, struct ash_walk *w
     walk->chunk =
         (const struct ash_page *)reader->view(reader->context, ash_at_page(check, page),
                                               walk->count * sizeof(struct ash_page), walk->copies);
-    if (walk->chunk != NULL && ((uintptr_t)walk->chunk & 63) != 0) {
+    if (walk->chunk != NULL && walk->chunk != walk->copies && ((uintptr_t)walk->chunk & 63) != 0) {
         memmove(walk->copies, walk->chunk, walk->count * sizeof(struct ash_page));
         walk->chunk = walk->copies;
     }

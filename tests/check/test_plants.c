@@ -506,6 +506,50 @@ static void more_overlap(struct rich *r) {
     r->heap->root.region_base = r->heap->root.metadata & ~(uint64_t)0xffff;
     reseal(r);
 }
+static void more_base_zero(struct rich *r) {
+    r->heap->root.region_base = 0;
+    reseal(r);
+}
+static void more_base_wraps(struct rich *r) {
+    r->heap->root.region_base = ~(uint64_t)0xffff;
+    reseal(r);
+}
+static void more_too_many_pages(struct rich *r) {
+    r->heap->root.region_pages = (ASH_REGION_BYTES_MAX >> ASH_PAGE_SHIFT) + 1;
+    reseal(r);
+}
+static void more_os_page_large(struct rich *r) {
+    r->heap->root.os_page_bytes = 2 * ASH_PAGE_BYTES;
+    reseal(r);
+}
+static void more_part_outside(struct rich *r) {
+    r->heap->root.bitmaps = r->heap->root.metadata + r->heap->root.metadata_bytes + 64;
+    reseal(r);
+}
+static void more_part_too_long(struct rich *r) {
+    r->heap->root.bitmaps = r->heap->root.metadata + r->heap->root.metadata_bytes - 64;
+    reseal(r);
+}
+static void more_part_unaligned(struct rich *r) {
+    r->heap->root.dirty += 4;
+    reseal(r);
+}
+static void more_class_bytes(struct rich *r) {
+    r->heap->root.classes[8].block_bytes = 144;
+    reseal(r);
+}
+static void more_class_pages(struct rich *r) {
+    r->heap->root.classes[9].slab_pages = 2;
+    reseal(r);
+}
+static void more_class_spare(struct rich *r) {
+    r->heap->root.classes[43].spare = 1;
+    reseal(r);
+}
+static void more_class_reciprocal(struct rich *r) {
+    r->heap->root.classes[0].reciprocal++;
+    reseal(r);
+}
 static void more_sum_tells(struct rich *r) {
     r->heap->root.committed_pages--;
 }
@@ -622,49 +666,33 @@ static void more_other_owner(struct rich *r) {
 }
 
 static const struct plant more_plants[] = {
-    {ASHLAR_ROOT_SPARE, more_root_gap},
-    {ASHLAR_ROOT_LOCK, more_pool_lock},
-    {ASHLAR_ROOT_GEOMETRY, more_metadata},
-    {ASHLAR_ROOT_GEOMETRY, more_region_pages},
-    {ASHLAR_ROOT_GEOMETRY, more_region_base},
-    {ASHLAR_ROOT_GEOMETRY, more_os_page},
-    {ASHLAR_ROOT_GEOMETRY, more_capacity},
-    {ASHLAR_ROOT_GEOMETRY, more_flags},
-    {ASHLAR_ROOT_GEOMETRY, more_overlap},
-    {ASHLAR_COUNT_COMMITTED, more_sum_tells},
-    {ASHLAR_PAGE_LENGTH, more_page_too_long},
-    {ASHLAR_PAGE_LENGTH, more_slab_too_long},
-    {ASHLAR_PAGE_BEYOND, more_beyond},
-    {ASHLAR_SLAB_GEOMETRY, more_block_count},
-    {ASHLAR_SLAB_GEOMETRY, more_full_tail},
-    {ASHLAR_SLAB_GEOMETRY, more_page_offset},
-    {ASHLAR_SLAB_PLACE, more_unqueued},
-    {ASHLAR_SLAB_PLACE, more_two_current},
-    {ASHLAR_SLAB_PLACE, more_no_place},
-    {ASHLAR_BIN_SLAB, more_not_current},
-    {ASHLAR_SLAB_TAIL, more_inline_word},
-    {ASHLAR_SLAB_LINKS, more_pending_next},
-    {ASHLAR_RUN_SPARE, more_run_last},
-    {ASHLAR_RUN_SPARE, more_run_time},
-    {ASHLAR_DIRTY_LINKS, more_clean_linked},
-    {ASHLAR_DIRTY_LINKS, more_dirty_wild},
-    {ASHLAR_DIRTY_LINKS, more_dirty_cycle},
-    {ASHLAR_RUN_LINKS, more_run_wild},
-    {ASHLAR_RUN_LINKS, more_run_cycle},
-    {ASHLAR_POOL_LINKS, more_pool_wild},
-    {ASHLAR_POOL_LINKS, more_pool_cycle},
-    {ASHLAR_QUEUE_MEMBER, more_queue_wild},
-    {ASHLAR_QUEUE_LINKS, more_queue_cycle},
-    {ASHLAR_PENDING_MEMBER, more_pending_wild},
-    {ASHLAR_BIN_SLAB, more_bin_wild},
-    {ASHLAR_BIN_WINDOW, more_bin_window},
-    {ASHLAR_BIN_WORD, more_bin_idle_word},
-    {ASHLAR_BIN_WINDOW, more_bin_idle_window},
-    {ASHLAR_BIN_CANDIDATES, more_bin_idle_candidates},
-    {ASHLAR_BIN_SPARE, more_bin_debt},
-    {ASHLAR_BIN_CLASS, more_bin_class},
-    {ASHLAR_THREAD_FIELDS, more_thread_pages},
-    {ASHLAR_THREAD_FIELDS, more_thread_heap},
+    {ASHLAR_ROOT_SPARE, more_root_gap},         {ASHLAR_ROOT_LOCK, more_pool_lock},
+    {ASHLAR_ROOT_GEOMETRY, more_metadata},      {ASHLAR_ROOT_GEOMETRY, more_region_pages},
+    {ASHLAR_ROOT_GEOMETRY, more_region_base},   {ASHLAR_ROOT_GEOMETRY, more_os_page},
+    {ASHLAR_ROOT_GEOMETRY, more_capacity},      {ASHLAR_ROOT_GEOMETRY, more_flags},
+    {ASHLAR_ROOT_GEOMETRY, more_overlap},       {ASHLAR_ROOT_GEOMETRY, more_base_zero},
+    {ASHLAR_ROOT_GEOMETRY, more_base_wraps},    {ASHLAR_ROOT_GEOMETRY, more_too_many_pages},
+    {ASHLAR_ROOT_GEOMETRY, more_os_page_large}, {ASHLAR_ROOT_GEOMETRY, more_part_outside},
+    {ASHLAR_ROOT_GEOMETRY, more_part_too_long}, {ASHLAR_ROOT_GEOMETRY, more_part_unaligned},
+    {ASHLAR_ROOT_CLASSES, more_class_bytes},    {ASHLAR_ROOT_CLASSES, more_class_pages},
+    {ASHLAR_ROOT_CLASSES, more_class_spare},    {ASHLAR_ROOT_CLASSES, more_class_reciprocal},
+    {ASHLAR_COUNT_COMMITTED, more_sum_tells},   {ASHLAR_PAGE_LENGTH, more_page_too_long},
+    {ASHLAR_PAGE_LENGTH, more_slab_too_long},   {ASHLAR_PAGE_BEYOND, more_beyond},
+    {ASHLAR_SLAB_GEOMETRY, more_block_count},   {ASHLAR_SLAB_GEOMETRY, more_full_tail},
+    {ASHLAR_SLAB_GEOMETRY, more_page_offset},   {ASHLAR_SLAB_PLACE, more_unqueued},
+    {ASHLAR_SLAB_PLACE, more_two_current},      {ASHLAR_SLAB_PLACE, more_no_place},
+    {ASHLAR_BIN_SLAB, more_not_current},        {ASHLAR_SLAB_TAIL, more_inline_word},
+    {ASHLAR_SLAB_LINKS, more_pending_next},     {ASHLAR_RUN_SPARE, more_run_last},
+    {ASHLAR_RUN_SPARE, more_run_time},          {ASHLAR_DIRTY_LINKS, more_clean_linked},
+    {ASHLAR_DIRTY_LINKS, more_dirty_wild},      {ASHLAR_DIRTY_LINKS, more_dirty_cycle},
+    {ASHLAR_RUN_LINKS, more_run_wild},          {ASHLAR_RUN_LINKS, more_run_cycle},
+    {ASHLAR_POOL_LINKS, more_pool_wild},        {ASHLAR_POOL_LINKS, more_pool_cycle},
+    {ASHLAR_QUEUE_MEMBER, more_queue_wild},     {ASHLAR_QUEUE_LINKS, more_queue_cycle},
+    {ASHLAR_PENDING_MEMBER, more_pending_wild}, {ASHLAR_BIN_SLAB, more_bin_wild},
+    {ASHLAR_BIN_WINDOW, more_bin_window},       {ASHLAR_BIN_WORD, more_bin_idle_word},
+    {ASHLAR_BIN_WINDOW, more_bin_idle_window},  {ASHLAR_BIN_CANDIDATES, more_bin_idle_candidates},
+    {ASHLAR_BIN_SPARE, more_bin_debt},          {ASHLAR_BIN_CLASS, more_bin_class},
+    {ASHLAR_THREAD_FIELDS, more_thread_pages},  {ASHLAR_THREAD_FIELDS, more_thread_heap},
     {ASHLAR_THREAD_SPARE, more_thread_line},
 };
 enum { MORE_COUNT = sizeof more_plants / sizeof more_plants[0] };

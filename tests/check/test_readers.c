@@ -129,6 +129,49 @@ static void test_refusals(void **state) {
     rich_delete(rich);
 }
 
+/* What the audit reads beyond the metadata: clean pages; and the dirty bits that say which. */
+static void test_audit_refused(void **state) {
+    (void)state;
+    struct rich *rich = rich_new();
+    const struct ash_root *root = &rich->heap->root;
+    uint64_t last = root->region_base + (root->counts.committed << ASH_PAGE_SHIFT);
+    struct copier copier = {.rich = rich, .refuse_from = last - 8192, .refuse_to = last - 4096};
+    struct seen seen;
+    struct ashlar_check_report report = check_through(&copier, true, ASHLAR_CHECK_AUDIT, &seen);
+    assert_int_equal(report.verdict, ASHLAR_INCOMPLETE);
+    assert_int_equal(report.unreadable, 1);
+    assert_int_equal(report.pages_checked, report.pages_total);
+    copier.refuse_from = root->dirty;
+    copier.refuse_to = root->dirty + root->counts.committed / 8 + 8;
+    report = check_through(&copier, true, ASHLAR_CHECK_AUDIT, &seen);
+    assert_int_equal(report.verdict, ASHLAR_INCOMPLETE);
+    rich_delete(rich);
+}
+
+/* One thread heap refused: what it owns is checked as far as that goes without it. */
+static void test_thread_refused(void **state) {
+    (void)state;
+    struct rich *rich = rich_new();
+    uint64_t at = (uint64_t)(uintptr_t)thread_of(rich, 1);
+    struct copier copier = {.rich = rich, .refuse_from = at, .refuse_to = at + 8};
+    struct seen seen;
+    struct ashlar_check_report report = check_through(&copier, true, ASHLAR_CHECK_FULL, &seen);
+    assert_int_equal(report.verdict, ASHLAR_INCOMPLETE);
+    assert_int_equal(report.live_blocks, rich->live_blocks);
+    /* A count that cannot be true, over a table that cannot be read. */
+    rich->heap->root.thread_heap_count = UINT32_MAX;
+    struct ashlar_reader reader = {&copier, copier_view, true};
+    ashlar_check(&reader, ashlar_heap_root(rich->public_heap), ASHLAR_CHECK_FULL, NULL, NULL,
+                 &report);
+    assert_int_equal(report.verdict, ASHLAR_CORRUPT);
+    rich->heap->thread_heaps_committed = UINT64_MAX; /* nor can this one */
+    ashlar_check(&reader, ashlar_heap_root(rich->public_heap), ASHLAR_CHECK_FULL, NULL, NULL,
+                 &report);
+    assert_int_equal(report.verdict, ASHLAR_CORRUPT);
+    assert_int_equal(copier.outside, 0);
+    rich_delete(rich);
+}
+
 static void test_nothing_readable(void **state) {
     (void)state;
     struct rich *rich = rich_new();
@@ -333,6 +376,8 @@ int main(void) {
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_skewed_views),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_audit_refused),
+        cmocka_unit_test(test_thread_refused),
         cmocka_unit_test(test_nothing_readable),
         cmocka_unit_test(test_corrupt_and_refused),
         cmocka_unit_test(test_wild_pointers),
