@@ -235,6 +235,7 @@ struct record_stream {
 static size_t next_records(struct record_stream *stream) {
     size_t count = stream->trace->count - stream->at;
     if (count > CHUNK_OPS) count = CHUNK_OPS;
+    if (!count) return 0; /* an empty trace may have no array */
     encode_records(stream->trace->ops + stream->at, count, stream->records);
     stream->at += count;
     return count * ASHLAR_OP_BYTES;

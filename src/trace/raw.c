@@ -88,7 +88,7 @@ static void encode_record(const struct ashlar_op *op, uint32_t threads, uint8_t 
 
 size_t ashlar_trace_encode_raw(const struct ashlar_trace *trace, uint8_t *out, size_t capacity) {
     size_t needed = ASHLAR_RAW_HEADER_BYTES + trace->count * ASHLAR_OP_BYTES;
-    if (capacity < needed) return needed;
+    if (!out || capacity < needed) return needed;
     uint32_t threads = trace->threads < 1 ? 1 : trace->threads;
     if (threads > ASHLAR_RAW_THREADS) threads = ASHLAR_RAW_THREADS;
     memset(out, 0, ASHLAR_RAW_HEADER_BYTES);

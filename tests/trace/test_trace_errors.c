@@ -316,7 +316,8 @@ static void binary_frames(void **state) {
     /* a second, empty frame behind the first */
     uint8_t two[1024];
     memcpy(two, container.bytes, container.size);
-    memcpy(two + container.size, "\x50\x2a\x4d\x18\0\0\0\0", 8);
+    static const uint8_t skippable[8] = {0x50, 0x2a, 0x4d, 0x18}; /* of no bytes */
+    memcpy(two + container.size, skippable, sizeof skippable);
     store(two + 48, container.size - 64 + 8);
     seal(two, container.size + 8);
     refuse_bytes(two, container.size + 8, 64, "not one whole zstd frame");
@@ -342,9 +343,10 @@ static void binary_bombs(void **state) {
     store(bomb + 40, OPERATIONS);
     store(bomb + 48, sizeof bomb - 64);
     /* frame: magic, descriptor (8-byte length, single segment), length, one RLE block */
-    memcpy(bomb + 64, "\x28\xb5\x2f\xfd\xe0", 5);
+    static const uint8_t head[5] = {0x28, 0xb5, 0x2f, 0xfd, 0xe0}, block[4] = {3};
+    memcpy(bomb + 64, head, sizeof head);
     store(bomb + 69, content);
-    memcpy(bomb + 77, "\x03\0\0\0", 4);
+    memcpy(bomb + 77, block, sizeof block);
     seal(bomb, sizeof bomb);
     char message[200];
     snprintf(message, sizeof message, "the zstd frame would grow from 17 to %llu bytes; refused",

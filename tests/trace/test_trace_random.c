@@ -47,6 +47,10 @@ static void random_bytes(void **state) {
     }
 }
 
+static void put(uint8_t *bytes, size_t *size, const char *word) {
+    while (*word) bytes[(*size)++] = (uint8_t)*word++;
+}
+
 /* Words of the formats in any order: gets far deeper than bytes do. */
 static void random_words(void **state) {
     (void)state;
@@ -107,13 +111,9 @@ static void random_words(void **state) {
         size_t size = 0, target = test_below(&random, SIZE_MAX_BYTES - 24);
         static const char *const starts[] = {"ashlar trace 1\n", "1\n9\n9\n1\n", "= Start\n",
                                              "1: "};
-        const char *start = starts[test_below(&random, 4)];
-        memcpy(bytes, start, strlen(start));
-        size = strlen(start);
+        put(bytes, &size, starts[test_below(&random, 4)]);
         while (size < target) {
-            const char *word = words[test_below(&random, sizeof words / sizeof words[0])];
-            memcpy(bytes + size, word, strlen(word));
-            size += strlen(word);
+            put(bytes, &size, words[test_below(&random, sizeof words / sizeof words[0])]);
         }
         check_all(bytes, size);
     }
