@@ -103,7 +103,8 @@ static int report(struct bisect *bisect, size_t needed, const struct ash_outcome
 
 static int bisect_trace(struct bisect *bisect) {
     struct ash_runner *runner = &bisect->runner;
-    if (!ash_runner_load(runner, bisect->path, &bisect->trace)) return ASH_EXIT_USAGE;
+    int code = ash_runner_load(runner, bisect->path, &bisect->trace);
+    if (code != 0) return code;
     struct ash_outcome outcome = {0};
     size_t needed = ash_shortest_bad(&bisect->trace, bisect->trace.count, &runner->options,
                                      runner->seconds, bisect->exhaustive, &outcome);
@@ -115,7 +116,7 @@ static int bisect_trace(struct bisect *bisect) {
         return ash_fail(ASH_EXIT_TOOL, "%s: the replay could not go on: %s", bisect->path,
                         ashlar_status_text(outcome.failure));
     }
-    int code = outcome.incomplete ? ASH_EXIT_INCOMPLETE : ASH_EXIT_SOUND;
+    code = outcome.incomplete ? ASH_EXIT_INCOMPLETE : ASH_EXIT_SOUND;
     ash_report_summary(&runner->source, outcome.incomplete ? "incomplete" : "sound", code, 0,
                        ash_plural(bisect->trace.count, "operation").text);
     return code;

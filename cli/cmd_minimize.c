@@ -156,8 +156,9 @@ static void report(const struct minimize *it) {
 }
 
 static int minimize_trace(struct minimize *it) {
-    const struct ash_runner *runner = &it->runner;
-    if (!ash_runner_load(runner, it->path, &it->original)) return ASH_EXIT_USAGE;
+    struct ash_runner *runner = &it->runner;
+    int code = ash_runner_load(runner, it->path, &it->original);
+    if (code != 0) return code;
     size_t count = it->original.count;
     if (!ash_probe(&it->original, count, &runner->options, runner->seconds, &it->wanted)) {
         return ASH_EXIT_TOOL;

@@ -68,7 +68,9 @@ static const struct argp argp = {
     "TRACE...",
     "Run traces against an allocator, with an oracle that knows what it must answer. On a finding: "
     "which operation, what was expected, what was found, and the block with its neighbours."
-    "\vOperations are counted from 0. Illegal operations in a trace are findings (misuse).",
+    "\vOperations are counted from 0. An illegal operation in a trace, such as a double free, is "
+    "the "
+    "finding (misuse) when the allocator reports it as it promises and nothing else is wrong.",
     ash_runner_child,
     NULL,
     NULL};
@@ -191,8 +193,9 @@ static void print_crashed(const struct replay *replay, size_t operation) {
 /* One trace. Returns the exit code it alone would have. */
 static int replay_one(struct replay *replay) {
     int signal = 0;
-    if (!ash_runner_load(&replay->runner, replay->path, &replay->trace)) return ASH_EXIT_USAGE;
-    int code = ash_isolate(body, replay, replay->runner.seconds, &signal);
+    int code = ash_runner_load(&replay->runner, replay->path, &replay->trace);
+    if (code != 0) return code;
+    code = ash_isolate(body, replay, replay->runner.seconds, &signal);
     if (code != -1) return code;
     struct ash_crash crash = {&replay->runner.source,  replay->path, &replay->trace,
                               &replay->runner.options, signal,       replay->runner.seconds};

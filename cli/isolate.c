@@ -131,6 +131,20 @@ bool ash_outcome_bad(const struct ash_outcome *outcome) {
     return outcome->signal != 0 || outcome->found;
 }
 
+bool ash_choose_finding(const struct ashlar_trace *trace, struct ashlar_replay_options *options,
+                        unsigned seconds) {
+    bool illegal = false;
+    for (size_t i = 0; i < trace->count && !illegal; i++) {
+        illegal = ashlar_op_is_illegal((enum ashlar_op_kind)trace->ops[i].kind);
+    }
+    options->report_illegal = false;
+    if (!illegal) return true;
+    struct ash_outcome outcome;
+    if (!ash_probe(trace, trace->count, options, seconds, &outcome)) return false;
+    options->report_illegal = !ash_outcome_bad(&outcome);
+    return true;
+}
+
 size_t ash_shortest_bad(const struct ashlar_trace *trace, size_t count,
                         const struct ashlar_replay_options *options, unsigned seconds, bool exact,
                         struct ash_outcome *out) {

@@ -35,6 +35,12 @@ bool ash_probe(const struct ashlar_trace *trace, size_t count,
 /* Whether the outcome is a finding or a crash. */
 bool ash_outcome_bad(const struct ash_outcome *outcome);
 
+/* Decides options->report_illegal for a trace: whether its own illegal operations are the finding.
+ * They are when nothing else is wrong; else they would stop the replay before the fault of the
+ * target that the trace is about. False when no child could be made. */
+bool ash_choose_finding(const struct ashlar_trace *trace, struct ashlar_replay_options *options,
+                        unsigned seconds);
+
 /* For a trace whose first `count` operations end badly: how many operations are needed for that, by
  * bisection (a bad outcome with n, a good one with n - 1). *out is the outcome with n. 0 when the
  * outcome did not come back or no child could be made. `exact` tries every length from 1. */

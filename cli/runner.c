@@ -1,6 +1,8 @@
 /* The options of a replay, and the allocator that it runs against. */
 #include "runner.h"
 
+#include "isolate.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -135,7 +137,6 @@ void ash_runner_init(struct ash_runner *runner) {
     *runner = (struct ash_runner){.target_name = "ashlar", .prefix = "", .until = UINT64_MAX};
     ash_source_init(&runner->source);
     runner->options.oracle = ASHLAR_ORACLE_FULL;
-    runner->options.report_illegal = true;
 }
 
 int ash_runner_open(struct ash_runner *runner) {
@@ -165,9 +166,9 @@ void ash_runner_close(struct ash_runner *runner) {
     runner->loaded = NULL;
 }
 
-bool ash_runner_load(const struct ash_runner *runner, const char *path, struct ashlar_trace *out) {
-    if (!ash_load(&runner->source, path, out)) return false;
+int ash_runner_load(struct ash_runner *runner, const char *path, struct ashlar_trace *out) {
+    if (!ash_load(&runner->source, path, out)) return ASH_EXIT_USAGE;
     if (runner->until < out->count) out->count = (size_t)runner->until;
     if (runner->seeded) out->seed = runner->seed;
-    return true;
+    return ash_choose_finding(out, &runner->options, runner->seconds) ? 0 : ASH_EXIT_TOOL;
 }

@@ -25,7 +25,8 @@ void ash_runner_init(struct ash_runner *runner);
 int ash_runner_open(struct ash_runner *runner);
 void ash_runner_close(struct ash_runner *runner);
 
-/* Loads a trace, with --seed and --until applied. */
-bool ash_runner_load(const struct ash_runner *runner, const char *path, struct ashlar_trace *out);
+/* Loads a trace, with --seed and --until applied, and decides whether its illegal operations are to
+ * be findings. Returns 0, or the exit code to end with. */
+int ash_runner_load(struct ash_runner *runner, const char *path, struct ashlar_trace *out);
 
 #endif

@@ -3,9 +3,9 @@
  * 1. Every command that reads a heap gets it the same way: load, cut at --until, replay in a child,
  *    look. Later sources (a process, a core, a snapshot) join here and give the same session.
  * 2. The cut is made in the trace, not in the replay: `--until 0` then means an empty heap and
- * needs no special case.
- * 3. A replay stops at its first finding, illegal operations included, so that what is shown is the
- *    heap at that moment. That the replay stopped is said on standard error: it is no result.
+ *    needs no special case.
+ * 3. A replay stops at its first finding, and what is shown is the heap at that moment. That the
+ *    replay stopped is said on standard error: it is no result.
  */
 #include "source.h"
 
@@ -243,13 +243,15 @@ int ash_show_heap(const struct ash_shower *shower) {
     const struct ash_source *source = shower->source;
     struct ashlar_trace trace;
     ashlar_trace_init(&trace);
-    struct show show = {shower, &trace, {.oracle = ASHLAR_ORACLE_FULL, .report_illegal = true}};
+    struct show show = {shower, &trace, {.oracle = ASHLAR_ORACLE_FULL}};
     int code = ASH_EXIT_USAGE, signal = 0;
     if (!ash_load(source, source->trace, &trace)) {
         if (source->json) ash_report_begin(shower->command, source, "ashlar");
     } else {
         if (source->until < trace.count) trace.count = (size_t)source->until;
-        code = ash_isolate(show_body, &show, 0, &signal);
+        code = ash_choose_finding(&trace, &show.options, 0)
+                   ? ash_isolate(show_body, &show, 0, &signal)
+                   : ASH_EXIT_TOOL;
     }
     if (code == -1) code = show_crash(&show, &trace, signal);
     ashlar_trace_free(&trace);

@@ -63,3 +63,11 @@ load helpers
 @test "help" { golden help help; }
 @test "help: one command" { golden help-replay help replay; }
 @test "version" { golden version version; }
+@test "bad input" {
+    cd "$here/bad" || exit 1
+    golden bad-input replay line-4.trace
+}
+@test "bad input: JSON" {
+    cd "$here/bad" || exit 1
+    golden bad-input-json verify --json --trace line-4.trace
+}
