@@ -56,8 +56,9 @@ static void run_file(struct totals *totals, const char *path) {
            result.ops_skipped, (size_t)result.misuses_expected, sound ? "sound" : "FINDING");
 }
 
-static int visible(const struct dirent *entry) {
-    return entry->d_name[0] != '.';
+/* Every file of a directory is an input, but for what is there for people. */
+static int is_input(const struct dirent *entry) {
+    return entry->d_name[0] != '.' && strncmp(entry->d_name, "README", 6) != 0;
 }
 static void run_path(struct totals *totals, const char *path, unsigned depth) {
     struct stat status;
@@ -70,7 +71,7 @@ static void run_path(struct totals *totals, const char *path, unsigned depth) {
         return;
     }
     struct dirent **entries = NULL;
-    int count = depth < 8 ? scandir(path, &entries, visible, alphasort) : -1;
+    int count = depth < 8 ? scandir(path, &entries, is_input, alphasort) : -1;
     if (count < 0) cannot(totals, path, "cannot be listed");
     for (int i = 0; i < count; i++) {
         char inner[4096];
