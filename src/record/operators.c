@@ -125,7 +125,7 @@ static void leave(const bool *before) {
         if (way == PASS || !ash_log_wanted(ASH_LOG_CALLER())) return function arguments;           \
         void *block = NULL;                                                                        \
         {                                                                                          \
-            __attribute__((cleanup(leave))) bool before = ash_log_enter();                         \
+            __attribute__((cleanup(leave), unused)) bool before = ash_log_enter();                 \
             block = function arguments;                                                            \
         }                                                                                          \
         size_t aligned = alignment_or_0;                                                           \
