@@ -329,12 +329,20 @@ static void print_heading(const struct ash_session *session, enum ashlar_finding
     printf(": %s\n", summary_text(code));
 }
 
+static bool concerns_page(enum ashlar_finding_code code) {
+    const struct ashlar_finding_info *info = ashlar_finding_by_number(code);
+    if (info == NULL) return false;
+    return info->family == ASHLAR_FAMILY_PAGES || info->family == ASHLAR_FAMILY_SLABS ||
+           info->family == ASHLAR_FAMILY_SPANS || info->family == ASHLAR_FAMILY_RUNS;
+}
+
 /* Where in the metadata a finding of the checker lies. */
 static void print_where(const struct ash_session *session, const struct ashlar_finding *finding) {
     struct ash_piece piece;
     uint64_t before;
-    if (session->viewed && ash_view_piece_of(&session->view, finding->page, &piece, &before) &&
-        (finding->page != 0 || finding->thread_heap == 0)) {
+    bool of_page = concerns_page(finding->code);
+    if (of_page && session->viewed &&
+        ash_view_piece_of(&session->view, finding->page, &piece, &before)) {
         printf("  page      %" PRIu64 "  ", finding->page);
         if (piece.kind == ASH_PIECE_SLAB) {
             printf("slab %" PRIu64 " of class %" PRIu64 ", %s, thread heap %" PRIu32, piece.page,
@@ -351,6 +359,7 @@ static void print_where(const struct ash_session *session, const struct ashlar_f
     } else if (finding->thread_heap != 0) {
         printf("  thread heap %" PRIu32 "\n", finding->thread_heap);
     }
+    if (finding->expected == finding->found) return; /* the code says it all */
     print_expected(ash_value_text(session, finding->expected).text,
                    ash_value_text(session, finding->found).text);
 }

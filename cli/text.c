@@ -98,6 +98,14 @@ static bool resolve_slot(const struct ash_session *session, const char *text, ui
             ashlar_replay_slot_address(&session->result, (uint32_t)number, &live, &requested);
         if (*address != 0) return true;
     }
+    /* A block that the replay refused to put into the slot: the finding says where it is. */
+    const struct ashlar_replay_result *result = &session->result;
+    size_t index = result->finding.op_index;
+    if (result->found && result->finding.layer == ASHLAR_LAYER_ORACLE &&
+        index < session->trace->count && session->trace->ops[index].slot == number) {
+        *address = result->finding.address;
+        if (*address != 0) return true;
+    }
     ash_fail(0, "slot %" PRIu64 " has no block at this point of the trace", number);
     return false;
 }

@@ -217,7 +217,8 @@ load helpers
 
 @test "the same input gives the same bytes" {
     for command in "replay double-free.trace" "dump --trace noisy.trace" "verify --trace noisy.trace" \
-        "stats --json --trace noisy.trace" "dump --json --trace sound.trace" "replay flip.trace"; do
+        "stats --json --trace noisy.trace" "dump --json --trace sound.trace" "replay flip.trace" \
+        "dump --trace aligned.trace"; do
         # shellcheck disable=SC2086
         "$ASHLAR" $command >"$tmp/a" 2>&1 || true
         # shellcheck disable=SC2086
