@@ -8,7 +8,7 @@
  *    made to fail, the clock stands still but for advance_clock, and what stays mapped is counted.
  * 4. A heap in memory lives in a mapping that is kept for the next replay, at the same distance
  *    from a 1 GiB boundary in every process where address space allows, so that which alignments
- *    can be served is the same everywhere. The mapping starts out as junk, not as zeros, and later
+ *    can be served is the same everywhere; a reserved region is placed likewise. The mapping starts out as junk, not as zeros, and later
  *    replays find there what earlier ones left: also junk. The heap promises to live with any
  *    content.
  * 5. Which bits flip() can reach: those that the checker has a row for and that nothing may leave
@@ -39,7 +39,8 @@ struct core {
     struct ashlar_heap *heap;
     struct ashlar_thread_heap *thread_heaps[THREADS_MAX];
     uint32_t threads;
-    struct memory memory; /* of a heap in memory */
+    struct memory memory;   /* of a heap in memory */
+    struct ashlar_os below; /* the real system, but for where regions go */
     struct ashlar_os_fault fault;
     size_t *left_mapped;
     uint8_t *flipped; /* the byte that the last flip changed; NULL: none, or changed back */
@@ -56,6 +57,14 @@ static void *map(size_t bytes, size_t alignment) {
     if (start == NULL || os->commit(os->context, start, bytes)) return start;
     os->release(os->context, start, bytes);
     return NULL;
+}
+
+/* Regions start at a 1 GiB boundary where address space allows: see 4. */
+static void *reserve_placed(void *context, size_t bytes, size_t alignment) {
+    const struct ashlar_os *os = ashlar_os_linux();
+    void *start = NULL;
+    if (alignment >= ASH_PAGE_BYTES) start = os->reserve(context, bytes, MAPPING_ALIGNMENT);
+    return start != NULL ? start : os->reserve(context, bytes, alignment);
 }
 
 static void unmap(void *start, size_t bytes) {
@@ -125,7 +134,9 @@ static enum ashlar_status core_create(const struct ashlar_target *target,
     core->threads = config->threads;
     core->left_mapped = config->left_mapped;
     core->flipped = NULL;
-    ashlar_os_fault_init(&core->fault, ashlar_os_linux());
+    core->below = *ashlar_os_linux();
+    core->below.reserve = reserve_placed;
+    ashlar_os_fault_init(&core->fault, &core->below);
     core->fault.frozen_clock = config->exact_trim;
     enum ashlar_status status = create_heap(core, config);
     if (status != ASHLAR_OK) {
