@@ -174,8 +174,8 @@ static void slab_summaries(struct ash_check *check, const struct slab *slab,
                            const struct scan *scan) {
     const struct ash_page *head = slab->head;
     uint64_t at = ASH_AT(check, slab->page, summary);
-    /* The bit of the current window may be set over a word that the fast path emptied. Where the bin
-     * does not tell which window that is, which is found elsewhere, it may be any. */
+    /* The bit of the current window may be set over a word that the fast path emptied. Where the
+     * bin does not tell which window that is, which is found elsewhere, it may be any. */
     uint64_t current = head->place == ASH_SLAB_CURRENT ? ash_low_bits(slab->windows) : 0;
     if (current != 0 && slab->owner != NULL) {
         const struct ash_bin *bin = &slab->owner->bins[head->class_index];

@@ -1,3 +1,5 @@
+/* Heaps in known shapes for the checker's tests: see fixture.h. Everything is made through the
+ * public functions, in an order that makes each shape appear, and on a frozen clock. */
 #include "fixture.h"
 
 #include <stdio.h>

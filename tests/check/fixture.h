@@ -49,8 +49,8 @@ void seen_print(const struct seen *seen);
 struct ashlar_check_report expect_verdict(const struct rich *rich, enum ashlar_check_tier tier,
                                           enum ashlar_verdict verdict);
 
-/* First page of the first slab of a class in a place, owned by thread heap `id`; fails the test when
- * there is none. */
+/* First page of the first slab of a class in a place, owned by thread heap `id`; fails the test
+ * when there is none. */
 struct ash_page *find_slab(struct rich *rich, unsigned class_index, enum ash_slab_place place,
                            uint32_t id);
 struct ash_page *find_span(struct rich *rich, uint64_t pages);

@@ -65,7 +65,7 @@ int main(int argc, char **argv) {
     FILE *file = fopen(argv[1], "r");
     char *found = malloc(bytes + 1);
     size_t found_bytes = file == NULL || found == NULL ? 0 : fread(found, 1, bytes + 1, file);
-    bool same = found_bytes == bytes && memcmp(found, text, bytes) == 0;
+    bool same = found != NULL && found_bytes == bytes && memcmp(found, text, bytes) == 0;
     if (!same)
         fprintf(stderr, "%s is not what the table of findings says: run %s > %s\n", argv[1],
                 argv[0], argv[1]);

@@ -25,7 +25,7 @@ static int ascending(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-enum { ROUNDS_MOST = 1001 };
+enum { ROUNDS_MOST = 1001, THREADS_MOST = 8 };
 
 static double median_us(const struct ashlar_heap *heap, enum ashlar_check_tier tier,
                         unsigned rounds, struct ashlar_check_report *report) {
@@ -58,8 +58,9 @@ static const struct shape shapes[] = {
 
 static void measure(const struct shape *shape) {
     struct ashlar_heap *heap;
-    struct ashlar_thread_heap *threads[8];
-    void **blocks = malloc(shape->blocks * sizeof *blocks);
+    struct ashlar_thread_heap *threads[THREADS_MOST] = {0};
+    if (shape->blocks == 0 || shape->threads == 0 || shape->threads > THREADS_MOST) abort();
+    void **blocks = calloc(shape->blocks, sizeof *blocks);
     if (blocks == NULL || ashlar_heap_create(NULL, &heap) != ASHLAR_OK) abort();
     for (unsigned i = 0; i < shape->threads; i++)
         if (ashlar_thread_heap_acquire(heap, &threads[i]) != ASHLAR_OK) abort();

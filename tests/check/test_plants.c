@@ -746,7 +746,7 @@ static void test_every_row_has_a_plant(void **state) {
     assert_int_equal(rows, PLANT_COUNT);
 }
 
-/* Two counts are wrong when a slab changes its owner: of the one who lost it, and who has it now. */
+/* Two counts are wrong when a slab changes its owner: of who lost it, and of who has it now. */
 static void test_other_owner(void **state) {
     (void)state;
     struct rich *rich = malloc(sizeof *rich);
