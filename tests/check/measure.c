@@ -59,20 +59,21 @@ static const struct shape shapes[] = {
 static void measure(const struct shape *shape) {
     struct ashlar_heap *heap;
     struct ashlar_thread_heap *threads[THREADS_MOST] = {0};
-    if (shape->blocks == 0 || shape->threads == 0 || shape->threads > THREADS_MOST) abort();
+    const unsigned count = shape->threads;
+    if (shape->blocks == 0 || count == 0 || count > THREADS_MOST) abort();
     void **blocks = calloc(shape->blocks, sizeof *blocks);
     if (blocks == NULL || ashlar_heap_create(NULL, &heap) != ASHLAR_OK) abort();
-    for (unsigned i = 0; i < shape->threads; i++)
+    for (unsigned i = 0; i < count; i++)
         if (ashlar_thread_heap_acquire(heap, &threads[i]) != ASHLAR_OK) abort();
     for (size_t i = 0; i < shape->blocks; i++) {
         size_t bytes = shape->least + draw(shape->most - shape->least + 1);
-        blocks[i] = ashlar_malloc(threads[i % shape->threads], bytes);
+        blocks[i] = ashlar_malloc(threads[i % count], bytes);
         if (blocks[i] == NULL) abort();
     }
     void *last = blocks[0];
     for (size_t i = 0; i < shape->blocks; i++) {
         if (draw(100) < shape->percent_freed)
-            ashlar_free(threads[draw(shape->threads)], blocks[i]);
+            ashlar_free(threads[draw(count)], blocks[i]);
         else
             last = blocks[i];
     }
