@@ -10,8 +10,8 @@
  *    O(1) check sees rarely heals within a few operations. ASHLAR_FUZZ_TIER changes the bargain.
  *
  * 3. Illegal operations stay in: the core promises to report misuse exactly and to survive it, and
- *    the checker to see every flipped bit of the metadata (which the replay then flips back). What is
- *    reported as promised is no finding here.
+ *    the checker to see every flipped bit of the metadata (which the replay then flips back). What
+ *    is reported as promised is no finding here.
  *
  * 4. How it ends. Nothing survives an input but its counters: the heap is made and destroyed each
  *    time, so that the same input does the same thing alone as after a million others. On a finding
