@@ -161,6 +161,23 @@ static bool merge_threads(struct search *search) {
     return any;
 }
 
+/* Makes threads dense, in order of their first use. */
+static bool renumber_threads(struct search *search) {
+    struct ashlar_trace *candidate = begin(search);
+    uint32_t numbers[UINT8_MAX + 1] = {0}, next = 0;
+    bool changed = false;
+    for (size_t i = 0; i < candidate->count; i++) {
+        uint32_t *number = &numbers[candidate->ops[i].thread];
+        if (*number == 0) *number = ++next;
+        changed |= candidate->ops[i].thread != *number - 1;
+        candidate->ops[i].thread = (uint8_t)(*number - 1);
+    }
+    if (next == 0) next = 1;
+    changed |= candidate->threads != next;
+    candidate->threads = next;
+    return changed && accept(search);
+}
+
 /* Single operations to thread 0. */
 static bool simplify_threads(struct search *search) {
     bool any = false;
@@ -264,6 +281,7 @@ size_t ashlar_minimize(struct ashlar_trace *trace, ashlar_trace_predicate *still
         better |= renumber(&search);
         better |= merge_threads(&search);
         better |= simplify_threads(&search);
+        better |= renumber_threads(&search);
         better |= merge_slots(&search);
         better |= simplify_kinds(&search);
         better |= shrink_values(&search);

@@ -126,9 +126,13 @@ static uint32_t ask(const struct library *library) {
     library->free(block);
     errno = 0;
     block = library->malloc(SIZE_MAX / 2 + 1);
-    if (block == NULL && errno == ENOMEM) flags |= ASHLAR_TARGET_SETS_ERRNO;
+    bool sets = block == NULL && errno == ENOMEM;
     library->free(block);
-    return flags;
+    errno = 0;
+    block = library->calloc(SIZE_MAX / 2 + 1, 4); /* some set it for malloc alone */
+    sets = sets && block == NULL && errno == ENOMEM;
+    library->free(block);
+    return sets ? flags | ASHLAR_TARGET_SETS_ERRNO : flags;
 }
 
 static bool under_sanitizer(void) {
@@ -156,6 +160,13 @@ static void fill_table(struct library *library) {
     if (library->target.alignment_max != 0) library->target.aligned_alloc = library_aligned_alloc;
 }
 
+/* Allocators keep thread-local state where only libraries loaded at program start are sure of room.
+ */
+static const char *hint(const char *message) {
+    if (strstr(message, "static TLS") == NULL) return "";
+    return "; start with GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384";
+}
+
 struct ashlar_target *ashlar_target_load(const char *path, const char *prefix, char *error,
                                          size_t error_bytes) {
     struct library *library = calloc(1, sizeof *library);
@@ -171,7 +182,8 @@ struct ashlar_target *ashlar_target_load(const char *path, const char *prefix, c
                                        (under_sanitizer() ? 0 : RTLD_DEEPBIND));
     if (library->handle == NULL) {
         const char *message = dlerror();
-        snprintf(error, error_bytes, "%s", message != NULL ? message : "cannot be loaded");
+        if (message == NULL) message = "cannot be loaded";
+        snprintf(error, error_bytes, "%s%s", message, hint(message));
         ashlar_target_unload(&library->target);
         return NULL;
     }
