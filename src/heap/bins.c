@@ -24,6 +24,7 @@ enum {
     YIELD_SHARE = 8,   /* a refill should yield at least this part of a window */
     STAY_SHARE = 4,    /* a window this free is used again */
     TICK_REFILLS = 16, /* refills between looks at the clock */
+    DEBT_MOST = 1 << 30,
 };
 
 void ash_bin_init(struct ash_bin *bin, struct ash_heap *heap, unsigned class_index) {
@@ -72,6 +73,7 @@ static void bin_sweep_to(struct ash_bin *bin, struct ash_heap *heap, struct ash_
     if (goal == 0) goal = 1;
     bin->debt += goal - (int32_t)ash_count_bits(bin->candidates);
     if (bin->debt < 0) bin->debt = 0;
+    if (bin->debt > DEBT_MOST) bin->debt = DEBT_MOST;
 }
 
 /* Opens the next window that was never used; false when there is none. */
@@ -189,6 +191,8 @@ void ash_bin_drop_empty(struct ash_thread_heap *th, struct ash_bin *bin) {
 }
 
 void ash_bins_drop_empty(struct ash_thread_heap *th) {
+    uint32_t before = ash_transition_begin(th, ASH_REFILL);
     for (unsigned class_index = 0; class_index < ASH_CLASS_COUNT; class_index++)
         ash_bin_drop_empty(th, &th->bins[class_index]);
+    ash_transition_end(th, before);
 }

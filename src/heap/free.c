@@ -17,12 +17,17 @@ static ASH_COLD void free_faulty(struct ash_thread_heap *th, void *block) {
     ash_locate_live(th, "free", (uint64_t)(uintptr_t)block, &located);
 }
 
-/* A window of a slab that `th` owns got its first free block, or its last. */
+/* Frees the first block of a window, or what may be the last live one. The word is set within the
+ * transition: a reader outside sees no word that the summary does not know of. */
 static ASH_NOINLINE void free_window(struct ash_thread_heap *th, struct ash_page *page,
-                                     const uint64_t *word) {
+                                     uint64_t *word, uint64_t after) {
     struct ash_page *head = page->head;
-    if (word == th->bins[head->class_index].word) return; /* settled when the bin moves on */
+    if (word == th->bins[head->class_index].word) { /* settled when the bin moves on */
+        ash_word_set(word, after);
+        return;
+    }
     uint32_t before = ash_transition_begin(th, ASH_FREE_WINDOW);
+    ash_word_set(word, after);
     uint64_t window = (uint64_t)(word - head->words);
     if (!ASH_PLANTED(2) || window % 2 == 0) head->summary |= (uint64_t)1 << window;
     ash_slab_settle(th, head);
@@ -33,9 +38,9 @@ static ASH_NOINLINE void free_window(struct ash_thread_heap *th, struct ash_page
  * free. */
 ASH_INLINE void free_commit(struct ash_thread_heap *th, struct ash_page *page, uint64_t *word,
                             uint64_t before, uint64_t after) {
-    ash_word_set(word, after);
     if (ASH_UNLIKELY(before == 0 || after == UINT64_MAX || after == page->full_tail))
-        free_window(th, page, word);
+        return free_window(th, page, word, after);
+    ash_word_set(word, after);
 }
 
 /* Some blocks of the slab are remotely freed: is this one? */

@@ -108,13 +108,13 @@ void ash_collect(struct ash_thread_heap *th) {
     uint32_t link = atomic_exchange_explicit(&th->pending, 0, memory_order_seq_cst); /* C1 */
     while (link != 0) {
         struct ash_page *head = ash_page_at(th->heap, link - 1);
-        link = ASH_PLANTED(16) ? 0 : atomic_load_explicit(&head->pending_next, /* C2 */
-                                                          memory_order_relaxed);
+        uint32_t next = atomic_load_explicit(&head->pending_next, memory_order_relaxed); /* C2 */
         atomic_store_explicit(&head->pending_next, 0, memory_order_relaxed);
         uint64_t windows = atomic_exchange_explicit(&head->remote_summary, 0, memory_order_acq_rel);
         for (; windows != 0; windows &= windows - 1)
             merge_window(th, head, ash_lowest_bit(windows));
         ash_slab_settle(th, head);
+        link = ASH_PLANTED(16) ? 0 : next;
     }
     ash_transition_end(th, before);
 }

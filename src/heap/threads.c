@@ -37,6 +37,7 @@ static struct ash_thread_heap *thread_heap_make(struct ash_heap *heap) {
     th->heap = heap;
     th->id = id;
     ash_thread_heap_restart(th);
+    ash_transition_begin(th, ASH_POOL); /* until it is active */
     heap->root.thread_heap_count = id;
     return th;
 }
@@ -49,6 +50,7 @@ enum ashlar_status ashlar_thread_heap_acquire(struct ashlar_heap *public_heap,
     ash_lock_take(&heap->pool_lock);
     if (heap->root.pool_head != 0) {
         th = ash_thread_heap_at(heap, heap->root.pool_head);
+        ash_transition_begin(th, ASH_POOL);
         heap->root.pool_head = th->pool_next;
         th->pool_next = 0;
     } else if (heap->root.thread_heap_count >= heap->root.thread_heap_capacity) {
@@ -61,6 +63,7 @@ enum ashlar_status ashlar_thread_heap_acquire(struct ashlar_heap *public_heap,
         heap->root.acquired++;
         th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
         atomic_store_explicit(&th->state, ASH_THREAD_ACTIVE, memory_order_relaxed);
+        ash_transition_end(th, ASH_QUIET);
     }
     ash_lock_give(&heap->pool_lock);
     *out = (struct ashlar_thread_heap *)th;
