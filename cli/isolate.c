@@ -139,7 +139,7 @@ bool ash_choose_finding(const struct ashlar_trace *trace, struct ashlar_replay_o
     }
     options->report_illegal = false;
     if (!illegal) return true;
-    struct ash_outcome outcome;
+    struct ash_outcome outcome = {0};
     if (!ash_probe(trace, trace->count, options, seconds, &outcome)) return false;
     options->report_illegal = !ash_outcome_bad(&outcome);
     return true;
@@ -152,7 +152,7 @@ size_t ash_shortest_bad(const struct ashlar_trace *trace, size_t count,
     size_t bad = count, good = 0; /* nothing was done: nothing is wrong */
     /* A replay stops at its first finding: what follows it cannot be needed. */
     if (out->found && out->finding.op_index + 1 < bad) bad = out->finding.op_index + 1;
-    struct ash_outcome outcome;
+    struct ash_outcome outcome = {0};
     while (bad - good > 1) {
         size_t middle = exact ? good + 1 : good + (bad - good) / 2;
         if (!ash_probe(trace, middle, options, seconds, &outcome)) return 0;

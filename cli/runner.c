@@ -33,8 +33,9 @@ static const struct argp_option options[] = {
     {"oracle", KEY_ORACLE, "TIER", 0,
      "How much of the content to check: light, sampled, or full (default)", 0},
     {"misuse", KEY_MISUSE, "HOW", 0,
-     "Take illegal operations that are reported for findings (report, the default), or, as fuzzing "
-     "does, for granted (expect)",
+     "Illegal operations that the target reports as it promises: report them as findings, or "
+     "expect "
+     "them, as fuzzing does; without this, they are findings when nothing else is wrong",
      0},
     {"timeout", KEY_TIMEOUT, "S", 0, "Take a replay of more than S seconds for a crash", 0},
     {0},
@@ -84,6 +85,7 @@ static int parse_oracle(struct ash_runner *runner, const char *argument) {
 }
 
 static int parse_misuse(struct ash_runner *runner, const char *argument) {
+    runner->misuse_given = true;
     runner->options.report_illegal = strcmp(argument, "report") == 0;
     if (runner->options.report_illegal || strcmp(argument, "expect") == 0) return 0;
     return ash_bad_option("--misuse: report or expect, not `%s`", argument);
@@ -170,5 +172,6 @@ int ash_runner_load(struct ash_runner *runner, const char *path, struct ashlar_t
     if (!ash_load(&runner->source, path, out)) return ASH_EXIT_USAGE;
     if (runner->until < out->count) out->count = (size_t)runner->until;
     if (runner->seeded) out->seed = runner->seed;
+    if (runner->misuse_given) return 0;
     return ash_choose_finding(out, &runner->options, runner->seconds) ? 0 : ASH_EXIT_TOOL;
 }

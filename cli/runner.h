@@ -13,8 +13,9 @@ struct ash_runner {
     uint64_t until; /* UINT64_MAX: all */
     uint64_t seed;
     bool seeded;
-    unsigned seconds; /* --timeout; 0: none */
-    int refused;      /* exit code of an option that this build cannot satisfy; 0: none */
+    bool misuse_given; /* --misuse says whether illegal operations are findings */
+    unsigned seconds;  /* --timeout; 0: none */
+    int refused;       /* exit code of an option that this build cannot satisfy; 0: none */
 };
 /* Child of a command's argp; its input is the struct ash_runner. */
 extern const struct argp_child ash_runner_child[];
@@ -26,7 +27,7 @@ int ash_runner_open(struct ash_runner *runner);
 void ash_runner_close(struct ash_runner *runner);
 
 /* Loads a trace, with --seed and --until applied, and decides whether its illegal operations are to
- * be findings. Returns 0, or the exit code to end with. */
+ * be findings, unless --misuse did. Returns 0, or the exit code to end with. */
 int ash_runner_load(struct ash_runner *runner, const char *path, struct ashlar_trace *out);
 
 #endif

@@ -213,6 +213,9 @@ load helpers
     json '.[] | select(.type == "replay") | .operations == 0'
     exits 0 replay --until 7 double-free.trace
     exits 1 replay --until 8 double-free.trace
+    exits 0 replay --misuse expect double-free.trace
+    exits 1 replay --misuse report double-free.trace
+    says 2 'report or expect' replay --misuse maybe double-free.trace
 }
 
 @test "the same input gives the same bytes" {
