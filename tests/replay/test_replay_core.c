@@ -33,8 +33,10 @@ static void legal_traces_in_memory(void **state) {
         /* few classes, so that slabs have several windows in use and fill up */
         {.kib = 1024, .slots = 1000, .threads = 1, .size_limit = 32, .ops = 3000},
         {.kib = 1024, .slots = 1000, .threads = 2, .size_limit = 200, .ops = 4000},
+        /* many slabs of few blocks, which fill up and queue again */
+        {.kib = 4096, .slots = 1000, .threads = 1, .size_limit = 2048, .ops = 6000},
     };
-    const uint64_t traces[] = {1500, 600, 150, 60, 40, 40};
+    const uint64_t traces[] = {1500, 600, 150, 60, 40, 40, 20};
     for (size_t i = 0; i < COUNT_OF(recipes); i++) run_recipe(&recipes[i], &options, traces[i]);
 }
 
@@ -71,6 +73,35 @@ static void traces_over_reserved_space(void **state) {
     run_recipe(&recipes[0], &options, 400);
     run_recipe(&recipes[0], &full, 30);
     run_recipe(&recipes[1], &options, 40);
+}
+
+/* A second free is found whoever owns the block, whoever freed it first and second, whether or not
+ * the first free has been collected, and with other blocks of the slab freed remotely or not. */
+static void double_frees_across_threads(void **state) {
+    (void)state;
+    const struct ashlar_replay_options options = {
+        .oracle = ASHLAR_ORACLE_FULL, .touched_check = true, .verify_every = 1};
+    static const uint64_t sizes[] = {16, 1000, 40000, 70000};
+    for (unsigned round = 0; round < 3 * 3 * 2 * 2 * COUNT_OF(sizes); round++) {
+        uint8_t first = (uint8_t)(round % 3), second = (uint8_t)(round / 3 % 3);
+        bool collect = round / 9 % 2 != 0, neighbour = round / 18 % 2 != 0;
+        uint64_t size = sizes[round / 36];
+        struct ashlar_trace trace;
+        struct ashlar_replay_result result;
+        trace_begin(&trace, 2048);
+        for (uint32_t slot = 0; slot < 3; slot++)
+            trace_add_by(&trace, 0, ASHLAR_OP_MALLOC, slot, size, 0);
+        if (neighbour) trace_add_by(&trace, 1, ASHLAR_OP_FREE, 1, 0, 0);
+        trace_add_by(&trace, first, ASHLAR_OP_FREE, 0, 0, 0);
+        if (collect) trace_add_by(&trace, 0, ASHLAR_OP_COLLECT, 0, 0, 0);
+        trace_add_by(&trace, second, ASHLAR_OP_DOUBLE_FREE, 0, 0, 0);
+        ashlar_replay(&trace, &options, &result);
+        if (result.found) print_finding(&trace, &result);
+        assert_false(result.found);
+        assert_int_equal(result.misuses_expected, 1);
+        assert_int_equal(result.live_blocks, neighbour ? 1 : 2);
+        ashlar_trace_free(&trace);
+    }
 }
 
 /* Every tier sees the same sound heap, and counts the same blocks. */
@@ -279,6 +310,7 @@ int main(void) {
         cmocka_unit_test(illegal_traces_in_memory),
         cmocka_unit_test(traces_checked_after_each_operation),
         cmocka_unit_test(traces_over_reserved_space),
+        cmocka_unit_test(double_frees_across_threads),
         cmocka_unit_test(tiers_agree),
         cmocka_unit_test(flips_are_seen),
         cmocka_unit_test(every_failing_call_leaves_a_sound_heap),
