@@ -130,13 +130,12 @@ static enum ash_step judge_null(struct ash_replay *replay, const struct request 
 /* The target answered a block; false: it must not have. */
 static bool judge_block(struct ash_replay *replay, const struct request *request, void *block) {
     uint32_t flags = replay->target->flags;
-    enum expectation expected = expect(replay, request);
-    if (expected == MUST_FAIL_SIZE || expected == MUST_FAIL_ALIGNMENT)
-        return ash_oracle_fail(replay->oracle, ASHLAR_ORACLE_ABSURD, (uintptr_t)block, 0,
-                               request->bytes, "expected NULL for %llu bytes%s%s, found a block",
-                               (unsigned long long)request->bytes,
-                               request->overflow ? " (the product wraps)" : "",
-                               expected == MUST_FAIL_ALIGNMENT ? " at that alignment" : "");
+    bool refused = refused_alignment(replay, request);
+    if (absurd_size(request) || refused)
+        return ash_oracle_fail(
+            replay->oracle, ASHLAR_ORACLE_ABSURD, (uintptr_t)block, 0, request->bytes,
+            "expected NULL for %llu bytes%s%s, found a block", (unsigned long long)request->bytes,
+            request->overflow ? " (the product wraps)" : "", refused ? " at that alignment" : "");
     if (request->bytes == 0 && (flags & ASHLAR_TARGET_ZERO_IS_NULL) != 0)
         return ash_oracle_fail(replay->oracle, ASHLAR_ORACLE_ZERO_SIZE, (uintptr_t)block, 0, 1,
                                "expected NULL for size 0, found a block");
@@ -543,8 +542,8 @@ static bool start(struct ash_replay *replay) {
     return true;
 }
 
-/* Gives the instance back; answers what stayed mapped. Blocks of a process-wide target are freed one by one; after a finding
- * they stay, since freeing could crash. */
+/* Gives the instance back; answers what stayed mapped. Blocks of a process-wide target are freed
+ * one by one; after a finding they stay, since freeing could crash. */
 static size_t stop(struct ashlar_replay_result *result) {
     struct ashlar_oracle *oracle = result->oracle;
     if ((result->target->flags & ASHLAR_TARGET_PROCESS_WIDE) != 0 && !result->found)

@@ -2,15 +2,15 @@
  *
  * 1. This is the one file of src/trace that knows the heap's layout, and only to flip bits in it.
  * 2. Logical threads are thread heaps, acquired when a thread first does something, so that a trace
- *    decides how many there are. A free cannot fail: when no thread heap can be acquired for it, any
- *    acquired one does, and injected faults wait for the last resort, acquiring one.
+ *    decides how many there are. A free cannot fail: when no thread heap can be acquired for it,
+ *    any acquired one does, and injected faults wait for the last resort, acquiring one.
  * 3. A heap over reserved address space gets its system calls from ashlar_os_fault: calls can be
  *    made to fail, the clock stands still but for advance_clock, and what stays mapped is counted.
  * 4. A heap in memory lives in a mapping that is kept for the next replay, at the same distance
  *    from a 1 GiB boundary in every process where address space allows, so that which alignments
- *    can be served is the same everywhere; a reserved region is placed likewise. The mapping starts out as junk, not as zeros, and later
- *    replays find there what earlier ones left: also junk. The heap promises to live with any
- *    content.
+ *    can be served is the same everywhere; a reserved region is placed likewise. The mapping starts
+ *    out as junk, not as zeros, and later replays find there what earlier ones left: also junk. The
+ *    heap promises to live with any content.
  * 5. Which bits flip() can reach: those that the checker has a row for and that nothing may leave
  *    stale. The constant part of the root (its checksum), the counts, and the descriptors of slabs,
  *    spans and free runs, but for fields that are hints. Free bits are left out: whether a block is

@@ -4,8 +4,8 @@
  * its names to itself, and RTLD_DEEPBIND makes its own calls of malloc go to itself. Sanitizers
  * refuse RTLD_DEEPBIND, since it also hides their interceptors; they are recognised by their entry
  * points. RTLD_NODELETE: allocators leave thread-exit and process-exit hooks behind, which must not
- * point at unmapped code. What a library promises is found out by asking it once: what malloc(0) gives, and whether
- * a failure sets errno. Functions that it lacks are NULL in the table.
+ * point at unmapped code. What a library promises is found out by asking it once: what malloc(0)
+ * gives, and whether a failure sets errno. Functions that it lacks are NULL in the table.
  */
 #include <ashlar/target.h>
 #include <dlfcn.h>

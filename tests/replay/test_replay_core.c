@@ -178,51 +178,71 @@ static void every_failing_call_leaves_a_sound_heap(void **state) {
     }
 }
 
+static const uint64_t absurd_sizes[] = {
+    SIZE_MAX,
+    SIZE_MAX - 1,
+    SIZE_MAX - 7,
+    SIZE_MAX - 8,
+    SIZE_MAX - 15,
+    SIZE_MAX - 16,
+    SIZE_MAX - 63,
+    SIZE_MAX - 4095,
+    SIZE_MAX - 4096,
+    SIZE_MAX - 65535,
+    SIZE_MAX - 65536,
+    SIZE_MAX - 65537,
+    SIZE_MAX / 2 + 1,
+    (uint64_t)PTRDIFF_MAX,
+    SIZE_MAX / 2 + 2,
+    (uint64_t)PTRDIFF_MAX - 65535,
+    UINT64_C(1) << 62,
+    UINT64_C(1) << 47,
+    UINT64_C(1) << 48,
+    SIZE_MAX - (1 << 30),
+    (uint64_t)PTRDIFF_MAX - 65536,
+};
+static const uint64_t absurd_products[][2] = {
+    {SIZE_MAX, 2},
+    {SIZE_MAX / 2 + 1, 2},
+    {UINT64_C(1) << 32, UINT64_C(1) << 32},
+    {3, SIZE_MAX / 3 + 1},
+    {SIZE_MAX, SIZE_MAX},
+    {SIZE_MAX / 16 + 1, 16},
+    {(UINT64_C(1) << 33) + 1, (UINT64_C(1) << 31)},
+};
+static const uint64_t absurd_alignments[] = {0,
+                                             3,
+                                             24,
+                                             48,
+                                             4097,
+                                             SIZE_MAX,
+                                             SIZE_MAX - 1,
+                                             (UINT64_C(1) << 30) + 1,
+                                             UINT64_C(1) << 31,
+                                             UINT64_C(1) << 47,
+                                             UINT64_C(1) << 63};
+
+static void add_impossible_requests(struct ashlar_trace *trace) {
+    for (size_t i = 0; i < COUNT_OF(absurd_sizes); i++) {
+        trace_add(trace, ASHLAR_OP_MALLOC, 0, absurd_sizes[i], 0);
+        trace_add(trace, ASHLAR_OP_CALLOC, 0, absurd_sizes[i], 1);
+        trace_add(trace, ASHLAR_OP_CALLOC, 0, 1, absurd_sizes[i]);
+        trace_add(trace, ASHLAR_OP_REALLOC, 0, absurd_sizes[i], 0);
+        trace_add(trace, ASHLAR_OP_REALLOC, 1, absurd_sizes[i], 0);
+        trace_add(trace, ASHLAR_OP_REALLOC, 2, absurd_sizes[i], 0);
+        for (unsigned shift = 0; shift < 31; shift += 3)
+            trace_add(trace, ASHLAR_OP_ALIGNED, 0, absurd_sizes[i], UINT64_C(1) << shift);
+        for (size_t j = 0; j < COUNT_OF(absurd_alignments); j++)
+            trace_add(trace, ASHLAR_OP_ALIGNED, 0, absurd_sizes[i], absurd_alignments[j]);
+    }
+    for (size_t i = 0; i < COUNT_OF(absurd_products); i++)
+        trace_add(trace, ASHLAR_OP_CALLOC, 0, absurd_products[i][0], absurd_products[i][1]);
+    for (size_t i = 0; i < COUNT_OF(absurd_alignments); i++)
+        trace_add(trace, ASHLAR_OP_ALIGNED, 0, 64, absurd_alignments[i]);
+}
+
 static void impossible_requests_fail_cleanly(void **state) {
     (void)state;
-    static const uint64_t sizes[] = {
-        SIZE_MAX,
-        SIZE_MAX - 1,
-        SIZE_MAX - 7,
-        SIZE_MAX - 8,
-        SIZE_MAX - 15,
-        SIZE_MAX - 16,
-        SIZE_MAX - 63,
-        SIZE_MAX - 4095,
-        SIZE_MAX - 4096,
-        SIZE_MAX - 65535,
-        SIZE_MAX - 65536,
-        SIZE_MAX - 65537,
-        SIZE_MAX / 2 + 1,
-        (uint64_t)PTRDIFF_MAX,
-        SIZE_MAX / 2 + 2,
-        (uint64_t)PTRDIFF_MAX - 65535,
-        UINT64_C(1) << 62,
-        UINT64_C(1) << 47,
-        UINT64_C(1) << 48,
-        SIZE_MAX - (1 << 30),
-        (uint64_t)PTRDIFF_MAX - 65536,
-    };
-    static const uint64_t products[][2] = {
-        {SIZE_MAX, 2},
-        {SIZE_MAX / 2 + 1, 2},
-        {UINT64_C(1) << 32, UINT64_C(1) << 32},
-        {3, SIZE_MAX / 3 + 1},
-        {SIZE_MAX, SIZE_MAX},
-        {SIZE_MAX / 16 + 1, 16},
-        {(UINT64_C(1) << 33) + 1, (UINT64_C(1) << 31)},
-    };
-    static const uint64_t alignments[] = {0,
-                                          3,
-                                          24,
-                                          48,
-                                          4097,
-                                          SIZE_MAX,
-                                          SIZE_MAX - 1,
-                                          (UINT64_C(1) << 30) + 1,
-                                          UINT64_C(1) << 31,
-                                          UINT64_C(1) << 47,
-                                          UINT64_C(1) << 63};
     const struct ashlar_replay_options options = {
         .oracle = ASHLAR_ORACLE_FULL, .touched_check = true, .verify_every = 1};
     for (int reserved = 0; reserved < 2; reserved++) {
@@ -231,22 +251,7 @@ static void impossible_requests_fail_cleanly(void **state) {
         trace_begin(&trace, reserved ? 0 : 1024);
         trace_add(&trace, ASHLAR_OP_MALLOC, 1, 100, 0);
         trace_add(&trace, ASHLAR_OP_MALLOC, 2, 100000, 0);
-        for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-            trace_add(&trace, ASHLAR_OP_MALLOC, 0, sizes[i], 0);
-            trace_add(&trace, ASHLAR_OP_CALLOC, 0, sizes[i], 1);
-            trace_add(&trace, ASHLAR_OP_CALLOC, 0, 1, sizes[i]);
-            trace_add(&trace, ASHLAR_OP_REALLOC, 0, sizes[i], 0);
-            trace_add(&trace, ASHLAR_OP_REALLOC, 1, sizes[i], 0);
-            trace_add(&trace, ASHLAR_OP_REALLOC, 2, sizes[i], 0);
-            for (unsigned shift = 0; shift < 31; shift += 3)
-                trace_add(&trace, ASHLAR_OP_ALIGNED, 0, sizes[i], UINT64_C(1) << shift);
-            for (size_t j = 0; j < COUNT_OF(alignments); j++)
-                trace_add(&trace, ASHLAR_OP_ALIGNED, 0, sizes[i], alignments[j]);
-        }
-        for (size_t i = 0; i < COUNT_OF(products); i++)
-            trace_add(&trace, ASHLAR_OP_CALLOC, 0, products[i][0], products[i][1]);
-        for (size_t i = 0; i < COUNT_OF(alignments); i++)
-            trace_add(&trace, ASHLAR_OP_ALIGNED, 0, 64, alignments[i]);
+        add_impossible_requests(&trace);
         ashlar_replay(&trace, &options, &result);
         if (result.found) print_finding(&trace, &result);
         assert_false(result.found);
