@@ -163,9 +163,8 @@ static bool bin_sweep_on(struct ash_bin *bin, struct ash_heap *heap) {
     return true;
 }
 
-/* Has the system take back what is due, now and then. */
-static void tick(struct ash_thread_heap *th) {
-    if (++th->refills % TICK_REFILLS != 0 || !ash_runs_due(th->heap)) return;
+void ash_bins_tick(struct ash_thread_heap *th) {
+    if (!ash_runs_due(th->heap)) return;
     ash_lock_take(&th->heap->lock);
     ash_runs_begin(th->heap);
     ash_runs_tick(th->heap);
@@ -175,7 +174,7 @@ static void tick(struct ash_thread_heap *th) {
 
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin) {
     uint32_t before = ash_transition_begin(th, ASH_REFILL);
-    tick(th);
+    if (++th->pace % TICK_REFILLS == 0) ash_bins_tick(th);
     ash_collect_pending(th);
     bool done = bin_sweep_on(bin, th->heap) || bin_next_sweep(th, bin);
     ash_transition_end(th, before);

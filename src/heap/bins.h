@@ -11,6 +11,9 @@ void ash_bin_init(struct ash_bin *bin, struct ash_heap *heap, unsigned class_ind
  */
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin);
 
+/* Has the system take back the pages that are due. */
+void ash_bins_tick(struct ash_thread_heap *th);
+
 /* Gives back the current slab when it is all free. */
 void ash_bin_drop_empty(struct ash_thread_heap *th, struct ash_bin *bin);
 /* The same for every bin of the thread heap. */
@@ -25,7 +28,8 @@ ASH_INLINE void *ash_bin_take(struct ash_bin *bin, uint64_t candidates) {
     atomic_signal_fence(memory_order_release);
     /* the candidate's bit is set in the word: flipping clears it */
     ash_word_set(bin->word, ash_word_get(bin->word) ^ candidates ^ rest);
-    return (void *)(bin->window + ash_lowest_bit(candidates) * (uint64_t)bin->block_bytes);
+    /* 32 bits hold the offset, and widening the bit's number first would cost two instructions */
+    return (void *)(bin->window + ash_lowest_bit(candidates) * bin->block_bytes);
 }
 
 #endif

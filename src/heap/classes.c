@@ -2,7 +2,7 @@
  * blocks at most 25 % and about 10 % on average. */
 #include "heap/classes.h"
 
-/* ceil(2^64 / bytes), also for powers of two. Exact for offsets below 2^20 (a slab has at most 16
+/* ceil(2^64 / bytes), also for powers of two. Exact for offsets below 2^21 (a slab has at most 32
  * pages): for offset = q * bytes + r the product's high half is q, and its low half is below the
  * reciprocal just when r is 0. Published method: Lemire, Kaser, Kurz, "Faster remainder by direct
  * computation" (2019). */
@@ -22,8 +22,8 @@ const struct ash_class ash_classes[ASH_CLASS_COUNT] = {
     CLASS(16, 1),        CLASS(32, 1),      CLASS(48, 1),        CLASS(64, 1),
     CLASS(80, 1),        CLASS(96, 1),      CLASS(112, 1),       CLASS(128, 1),
     DOUBLING(256, 1),    DOUBLING(512, 1),  DOUBLING(1024, 1),   DOUBLING(2048, 2),
-    DOUBLING(4096, 4),   DOUBLING(8192, 8), DOUBLING(16384, 16), DOUBLING(32768, 16),
-    DOUBLING(65536, 16),
+    DOUBLING(4096, 4),   DOUBLING(8192, 8), DOUBLING(16384, 16), DOUBLING(32768, 32),
+    DOUBLING(65536, 32),
 };
 
 #define SAME2(c) (c), (c)

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { TICK_MALLOCS = 1024 }; /* medium ones, between looks at the clock */
+
 static void *out_of_memory(void) {
     errno = ENOMEM;
     return NULL;
@@ -28,7 +30,8 @@ ASH_INLINE void *malloc_class(struct ash_thread_heap *th, uint64_t class_index) 
 }
 
 /* A span, if need be after giving back what the thread heap keeps for itself. */
-static void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignment, bool zero) {
+static ASH_NOINLINE void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignment,
+                                      bool zero) {
     if (bytes > PTRDIFF_MAX) return out_of_memory();
     void *block = ash_span_create(th, bytes, alignment, zero);
     if (block == NULL) {
@@ -39,16 +42,19 @@ static void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignm
 }
 
 static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes) {
-    if (bytes > ASH_CLASS_BYTES_MAX) return malloc_span(th, bytes, 0, false);
+    if (ASH_UNLIKELY(bytes > ASH_CLASS_BYTES_MAX)) return malloc_span(th, bytes, 0, false);
     struct ash_bin *bin = &th->bins[ash_class_by_bits(ASH_PLANTED(1) ? bytes - 1 : bytes)];
-    uint64_t candidates = bin->candidates;
+    /* Not only the candidates of this sweep but the lowest free block of the window: a medium block
+     * has OS pages of its own, so the fewer of them take turns, the better. */
+    uint64_t candidates = ash_word_get(bin->word);
     if (ASH_UNLIKELY(candidates == 0)) return malloc_refill(th, bin);
     void *block = ash_bin_take(bin, candidates);
+    /* One that is used again and again never needs a refill, which else looks at the clock. */
+    if (ASH_UNLIKELY(++th->pace % TICK_MALLOCS == 0)) ash_bins_tick(th);
     /* Medium blocks are far apart: have the next one under way when it is asked for. */
     uint64_t rest = bin->candidates;
     if (rest != 0)
-        __builtin_prefetch(
-            (void *)(bin->window + ash_lowest_bit(rest) * (uint64_t)bin->block_bytes), 1);
+        __builtin_prefetch((void *)(bin->window + ash_lowest_bit(rest) * bin->block_bytes), 1);
     return block;
 }
 

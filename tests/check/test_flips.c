@@ -29,7 +29,7 @@ static struct excuse {
     {IN_HEAP, 0, FIELD(struct ash_heap, root.counts.purged_total), "a history, with no copy", 0},
     {IN_THREAD, 0, FIELD(struct ash_thread_heap, page_limit),
      "may lag behind the frontier; beyond it is found", 0},
-    {IN_THREAD, 0, FIELD(struct ash_thread_heap, refills), "pacing", 0},
+    {IN_THREAD, 0, FIELD(struct ash_thread_heap, pace), "pacing", 0},
     {IN_PAGE, ASH_PAGE_SPAN, FIELD(struct ash_page, span.requested_bytes),
      "a size that needs as many pages is as good", 0},
     {IN_PAGE, ASH_PAGE_SPAN, FIELD(struct ash_page, span.alignment),

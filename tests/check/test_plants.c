@@ -557,7 +557,7 @@ static void more_page_too_long(struct rich *r) {
     span(r)->pages = UINT32_MAX;
 }
 static void more_slab_too_long(struct rich *r) {
-    full(r)->slab_pages = 17;
+    full(r)->slab_pages = ASH_SLAB_PAGES_MAX + 1;
 }
 static void more_beyond(struct rich *r) {
     uint64_t frontier = r->heap->root.counts.committed;
