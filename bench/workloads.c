@@ -207,7 +207,10 @@ static uint64_t grow(struct bench_state *state, bool doubling) {
     while (bytes < GROW_MOST_BYTES) {
         size_t next = doubling ? bytes * 2 : bytes + GROW_STEP_BYTES;
         char *moved = bench_realloc(&state->thread, block, next);
-        if (moved == NULL) return 0;
+        if (moved == NULL) {
+            bench_free(&state->thread, block);
+            return 0;
+        }
         block = moved;
         touch_pages(block, bytes, next);
         bytes = next;
