@@ -59,6 +59,7 @@ struct ashlar_target {
     void (*reset)(void *instance);
     void (*advance_clock)(void *instance, uint64_t ms);
     void (*fail_call)(void *instance, uint64_t nth);
+    uint64_t (*calls)(void *instance); /* how many calls that could have failed there were so far */
     bool (*flip)(void *instance,
                  uint64_t bit); /* flips a bit of the metadata; false when there is none */
     /* A native check; `address` != 0 asks for the O(1) one around it, else the full one. */

@@ -260,6 +260,10 @@ static void core_fail_call(void *instance, uint64_t nth) {
     core->fault.fail_at = reachable ? core->fault.calls + nth : 0;
 }
 
+static uint64_t core_calls(void *instance) {
+    return ((struct core *)instance)->fault.calls;
+}
+
 static enum ashlar_verdict core_check(void *instance, uintptr_t address, ashlar_finding_sink *sink,
                                       void *context, struct ashlar_check_report *report) {
     struct core *core = instance;
@@ -370,6 +374,7 @@ const struct ashlar_target ashlar_target_core = {
     .reset = core_reset,
     .advance_clock = core_advance_clock,
     .fail_call = core_fail_call,
+    .calls = core_calls,
     .flip = core_flip,
     .check = core_check,
     .region = core_region,
