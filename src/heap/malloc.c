@@ -5,6 +5,7 @@
  * thread at a time. */
 #include "heap/bins.h"
 #include "heap/classes.h"
+#include "heap/remote.h"
 #include "heap/spans.h"
 
 #include <errno.h>
@@ -29,12 +30,14 @@ ASH_INLINE void *malloc_class(struct ash_thread_heap *th, uint64_t class_index) 
     return ash_bin_take(bin, candidates);
 }
 
-/* A span, if need be after giving back what the thread heap keeps for itself. */
+/* A span, if need be after giving back what the thread heap keeps for itself and what others freed
+ * into its slabs. */
 static ASH_NOINLINE void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignment,
                                       bool zero) {
     if (bytes > PTRDIFF_MAX) return out_of_memory();
     void *block = ash_span_create(th, bytes, alignment, zero);
     if (block == NULL) {
+        ash_collect_pending(th);
         ash_bins_drop_empty(th);
         block = ash_span_create(th, bytes, alignment, zero);
     }
