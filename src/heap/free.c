@@ -104,6 +104,7 @@ void ashlar_free(struct ashlar_thread_heap *public_th, void *block) {
 
 /* Whether a block for `bytes` at `alignment` would be what `located` is. */
 static bool size_fits(const struct ash_located *located, size_t alignment, size_t bytes) {
+    if (alignment != 0 && !ash_is_power_of_two(alignment)) return false; /* no block has it */
     bool span = bytes > ASH_CLASS_BYTES_MAX || alignment > ASH_CLASS_BYTES_MAX;
     if (span != (located->place == ASH_AT_SPAN)) return false;
     if (span) return ash_span_pages(bytes > 0 ? bytes : 1) == located->head->pages;

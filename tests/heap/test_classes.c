@@ -1,5 +1,5 @@
-/* Size classes: the table against arithmetic done another way, and the two look-ups, the division by
- * multiplication, and the choice by alignment against plain searches, exhaustively. */
+/* Size classes: the table against arithmetic done another way, and the two look-ups, the division
+ * by multiplication, and the choice by alignment against plain searches, exhaustively. */
 #include "heap/classes.h"
 
 #include "support.h"

@@ -199,8 +199,8 @@ static void debt_stays_bounded_when_there_is_nothing_to_buy(void **state) {
     site_close(&site);
 }
 
-/* Fills a heap with one class, frees in an order (0 up, 1 down, 2 random): all of it can then be had
- * as one span. */
+/* Fills a heap with one class, frees in an order (0 up, 1 down, 2 random): all of it can then be
+ * had as one span. */
 static void exhaust(unsigned class_index, unsigned order) {
     static void *blocks[MIB / 16];
     struct site site;
