@@ -148,6 +148,12 @@ void ash_region_release(struct ash_heap *heap) {
     os.release(os.context, (void *)metadata, metadata_bytes); /* last: the heap lies in it */
 }
 
+/* Atomic: pages are committed under the heap's lock, thread heaps under the pool's. Relaxed: a
+ * number for statistics orders nothing. */
+static void book_metadata(struct ash_heap *heap, uint64_t bytes) {
+    __atomic_fetch_add(&heap->metadata_committed, bytes, __ATOMIC_RELAXED);
+}
+
 /* Commits what of [base + before, base + after) no earlier step did. */
 static bool commit_part(struct ash_heap *heap, uint64_t base, uint64_t before, uint64_t after) {
     uint64_t from = ash_round_up(before, heap->root.os_page_bytes);
@@ -164,7 +170,7 @@ bool ash_region_commit(struct ash_heap *heap, uint64_t count) {
         !commit_part(heap, root->bitmaps, before * ASH_BITMAP_STRIDE, after * ASH_BITMAP_STRIDE) ||
         !commit_part(heap, root->region_base, before << ASH_PAGE_SHIFT, after << ASH_PAGE_SHIFT))
         return false;
-    heap->metadata_committed += count * (sizeof(struct ash_page) + ASH_BITMAP_STRIDE) + count / 8;
+    book_metadata(heap, count * (sizeof(struct ash_page) + ASH_BITMAP_STRIDE) + count / 8);
     return true;
 }
 
@@ -176,6 +182,6 @@ bool ash_region_commit_thread_heaps(struct ash_heap *heap, uint32_t count) {
     void *start = (void *)(heap->root.thread_heaps + heap->thread_heaps_committed);
     if (!heap->os.commit(heap->os.context, start, step)) return false;
     heap->thread_heaps_committed += step;
-    heap->metadata_committed += step;
+    book_metadata(heap, step);
     return true;
 }

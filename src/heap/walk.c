@@ -92,6 +92,7 @@ static void count_slab(const struct ash_heap *heap, const struct ash_page *head,
 
 void ashlar_heap_get_stats(struct ashlar_heap *public_heap, struct ashlar_heap_stats *out) {
     struct ash_heap *heap = ash_heap_of(public_heap);
+    ash_lock_take(&heap->pool_lock);
     ash_lock_take(&heap->lock);
     const struct ash_counts *counts = &heap->root.counts;
     *out = (struct ashlar_heap_stats){
@@ -103,7 +104,7 @@ void ashlar_heap_get_stats(struct ashlar_heap *public_heap, struct ashlar_heap_s
         .dirty_free_bytes = counts->dirty_free << ASH_PAGE_SHIFT,
         .live_blocks = counts->spans,
         .live_bytes = counts->span << ASH_PAGE_SHIFT,
-        .metadata_bytes = heap->metadata_committed,
+        .metadata_bytes = __atomic_load_n(&heap->metadata_committed, __ATOMIC_RELAXED),
         .thread_heaps = heap->root.acquired,
         .purged_bytes = counts->purged_total << ASH_PAGE_SHIFT,
     };
@@ -111,4 +112,5 @@ void ashlar_heap_get_stats(struct ashlar_heap *public_heap, struct ashlar_heap_s
         if (ash_page_at(heap, page)->kind == ASH_PAGE_SLAB)
             count_slab(heap, ash_page_at(heap, page), out);
     ash_lock_give(&heap->lock);
+    ash_lock_give(&heap->pool_lock);
 }
