@@ -195,3 +195,10 @@ void ash_bins_drop_empty(struct ash_thread_heap *th) {
         ash_bin_drop_empty(th, &th->bins[class_index]);
     ash_transition_end(th, before);
 }
+
+void ash_bins_leave(struct ash_thread_heap *th) {
+    uint32_t before = ash_transition_begin(th, ASH_REFILL);
+    for (unsigned class_index = 0; class_index < ASH_CLASS_COUNT; class_index++)
+        bin_leave(&th->bins[class_index], th->heap);
+    ash_transition_end(th, before);
+}

@@ -18,6 +18,8 @@ void ash_bins_tick(struct ash_thread_heap *th);
 void ash_bin_drop_empty(struct ash_thread_heap *th, struct ash_bin *bin);
 /* The same for every bin of the thread heap. */
 void ash_bins_drop_empty(struct ash_thread_heap *th);
+/* Every bin lets go of its current slab, which is queued or full then. */
+void ash_bins_leave(struct ash_thread_heap *th);
 
 /* Takes one candidate; there is one. The candidate goes first and the block's bit after it: between
  * the two stores the block is merely not a candidate, and a process stopped there has a sound heap.

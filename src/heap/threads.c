@@ -78,11 +78,11 @@ void ashlar_thread_heap_release(struct ashlar_thread_heap *public_th) {
     if (ASH_PLANTED(17)) atomic_store_explicit(&th->pending, 0, memory_order_relaxed);
     ash_collect(th);
     ash_bins_drop_empty(th);
+    ash_bins_leave(th); /* no current slab: collecting gives back what becomes empty */
     /* seq_cst: pairs with step F5 of a remote free. A push that does not see this store is seen by
      * the collect below. */
     atomic_store_explicit(&th->state, ASH_THREAD_POOLED, memory_order_seq_cst);
     ash_collect(th);
-    ash_bins_drop_empty(th);
     th->pool_next = heap->root.pool_head;
     heap->root.pool_head = th->id;
     heap->root.acquired--;
@@ -92,10 +92,8 @@ void ashlar_thread_heap_release(struct ashlar_thread_heap *public_th) {
 
 void ash_pool_collect(struct ash_heap *heap, struct ash_thread_heap *th) {
     ash_lock_take(&heap->pool_lock);
-    if (atomic_load_explicit(&th->state, memory_order_relaxed) == ASH_THREAD_POOLED) {
+    if (atomic_load_explicit(&th->state, memory_order_relaxed) == ASH_THREAD_POOLED)
         ash_collect(th);
-        ash_bins_drop_empty(th);
-    }
     ash_lock_give(&heap->pool_lock);
 }
 

@@ -60,12 +60,25 @@ static bool linux_purge(void *context, void *address, size_t bytes) {
     return done;
 }
 
+/* The last step of a move: the target may be unmapped when it is refused. */
+static void move_in(void *staged, void *to, size_t bytes) {
+    if (mremap(staged, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED) return;
+    if (mmap(to, bytes, PROT_READ | PROT_WRITE, RESERVE_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        ash_panic(__FILE__, __LINE__, "a hole in the region can be filled");
+    memcpy(to, staged, bytes);
+    munmap(staged, bytes);
+}
+
 static bool linux_move(void *context, void *from, void *to, size_t bytes) {
     int kept = errno;
-    /* DONTUNMAP leaves the source mapped and empty, so the region never has a hole. */
-    void *moved = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
-    bool done = moved != MAP_FAILED;
-    if (!done) {
+    /* By way of an address that the system chooses, since a FIXED move unmaps its target before it
+     * can be refused, as it is before Linux 6.17 when the source lies in several mappings. DONTUNMAP
+     * leaves the source mapped and empty, so the region never has a hole. */
+    void *staged = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+    bool done = true;
+    if (staged != MAP_FAILED) {
+        move_in(staged, to, bytes);
+    } else {
         memcpy(to, from, bytes);
         done = linux_purge(context, from, bytes);
     }
