@@ -38,6 +38,11 @@ void trace_generate(struct ashlar_trace *trace, const struct recipe *recipe, uin
     for (size_t i = 0; i < recipe->ops; i++) {
         struct ashlar_op op;
         ashlar_generate_op(&generator, &op);
+        bool sized = op.kind == ASHLAR_OP_MALLOC || op.kind == ASHLAR_OP_REALLOC;
+        if (recipe->few[0] != 0 && op.kind == ASHLAR_OP_RESET) continue;
+        if (recipe->few[0] != 0 && op.kind == ASHLAR_OP_CALLOC) op.arg = 1;
+        if (recipe->few[0] != 0 && (sized || op.kind == ASHLAR_OP_CALLOC))
+            op.size = recipe->few[op.size % 2];
         assert_true(ashlar_trace_append(trace, &op));
     }
 }

@@ -28,6 +28,7 @@ struct recipe {
     uint64_t size_limit;
     size_t ops;
     bool illegal;
+    uint64_t few[2]; /* when not 0: all blocks are of these two sizes, so that slabs fill up */
 };
 void trace_generate(struct ashlar_trace *trace, const struct recipe *recipe, uint64_t seed);
 

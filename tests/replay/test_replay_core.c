@@ -71,8 +71,56 @@ static void traces_over_reserved_space(void **state) {
         {.slots = 500, .threads = 8, .size_limit = 20000, .ops = 1500, .illegal = true},
     };
     run_recipe(&recipes[0], &options, 400);
-    run_recipe(&recipes[0], &full, 30);
+    run_recipe(&recipes[0], &full, 150);
     run_recipe(&recipes[1], &options, 40);
+}
+
+/* Slabs that fill up, queue, empty and go back, in every order. */
+static void traces_of_few_sizes(void **state) {
+    (void)state;
+    const struct ashlar_replay_options options = {
+        .oracle = ASHLAR_ORACLE_SAMPLED, .touched_check = true, .verify_every = 20};
+    const struct recipe recipes[] = {
+        {.kib = 2048, .slots = 1000, .threads = 1, .ops = 4000, .few = {512, 16}},
+        {.kib = 2048, .slots = 1000, .threads = 2, .ops = 4000, .few = {512, 1024}},
+        {.kib = 16384, .slots = 150, .threads = 1, .ops = 2000, .few = {40000, 30000}},
+        {.kib = 16384, .slots = 100, .threads = 3, .ops = 2000, .few = {60000, 100000}},
+        {.slots = 40, .threads = 1, .ops = 1000, .few = {80000, 1 << 21}},
+    };
+    for (size_t i = 0; i < COUNT_OF(recipes); i++) run_recipe(&recipes[i], &options, 15);
+}
+
+/* Spans that grow in place, move, and take over what others left, one step after the other. */
+static void spans_step_by_step(void **state) {
+    (void)state;
+    const struct ashlar_replay_options options = {
+        .oracle = ASHLAR_ORACLE_FULL, .touched_check = true, .verify_every = 1};
+    for (int reserved = 0; reserved < 2; reserved++) {
+        struct ashlar_trace trace;
+        trace_begin(&trace, reserved ? 0 : 16384);
+        trace_add(&trace, ASHLAR_OP_MALLOC, 0, 100000, 0);
+        trace_add(&trace, ASHLAR_OP_REALLOC, 0, 500000, 0); /* in place */
+        trace_add(&trace, ASHLAR_OP_MALLOC, 1, 70000, 0);
+        trace_add(&trace, ASHLAR_OP_REALLOC, 0, 3000000, 0); /* moves */
+        trace_add(&trace, ASHLAR_OP_REALLOC, 0, 200000, 0);
+        trace_add(&trace, ASHLAR_OP_REALLOC, 0, 300000, 0);
+        trace_add(&trace, ASHLAR_OP_FREE, 1, 0, 0);
+        trace_add(&trace, ASHLAR_OP_CALLOC, 1, 1, 2000000); /* dirty and clean pages */
+        trace_add(&trace, ASHLAR_OP_FREE, 0, 0, 0);
+        trace_add(&trace, ASHLAR_OP_TRIM, 0, 0, 0);
+        trace_add(&trace, ASHLAR_OP_CALLOC, 2, 1, 4000000);
+        trace_add(&trace, ASHLAR_OP_FREE, 2, 0, 0);
+        trace_add(&trace, ASHLAR_OP_REALLOC, 1, 4000000, 0);
+        trace_add(&trace, ASHLAR_OP_FREE_SIZED, 1, 0, 0);
+        trace_add(&trace, ASHLAR_OP_MALLOC, 3, 1500000, 0);
+        trace_add(&trace, ASHLAR_OP_MALLOC, 4, 70000, 0);
+        trace_add(&trace, ASHLAR_OP_REALLOC, 3, 6000000, 0); /* large enough to move its pages */
+        trace_add(&trace, ASHLAR_OP_REALLOC, 3, 1200000, 0);
+        trace_add(&trace, ASHLAR_OP_FREE, 3, 0, 0);
+        trace_add(&trace, ASHLAR_OP_CALLOC, 3, 1, 6000000);
+        expect_sound(&trace, &options);
+        ashlar_trace_free(&trace);
+    }
 }
 
 /* A second free is found whoever owns the block, whoever freed it first and second, whether or not
@@ -339,6 +387,8 @@ int main(void) {
         cmocka_unit_test(illegal_traces_in_memory),
         cmocka_unit_test(traces_checked_after_each_operation),
         cmocka_unit_test(traces_over_reserved_space),
+        cmocka_unit_test(traces_of_few_sizes),
+        cmocka_unit_test(spans_step_by_step),
         cmocka_unit_test(double_frees_across_threads),
         cmocka_unit_test(tiers_agree),
         cmocka_unit_test(flips_are_seen),
