@@ -156,6 +156,7 @@ static void core_destroy(void *instance) {
 
 /* The logical thread's thread heap; NULL: none can be had now. */
 static struct ashlar_thread_heap *thread_heap(struct core *core, uint32_t thread) {
+    ASH_ASSERT(core->threads > 0);
     struct ashlar_thread_heap **th = &core->thread_heaps[thread % core->threads];
     if (*th == NULL && ashlar_thread_heap_acquire(core->heap, th) != ASHLAR_OK) *th = NULL;
     return *th;
