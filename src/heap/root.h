@@ -6,7 +6,7 @@
 
 /* FNV-1a over the constant part of the root, with `checksum` taken as 0. It takes words of 64 bits
  * where the published method takes bytes: each step is a bijection of the word either way, so any
- * change of one word is found, in an eighth of the time; the check of one address pays it each time.
+ * change of one word is found, in an eighth of the time, which each check of one address pays.
  * Published method: Fowler, Noll, Vo, 64-bit parameters of draft-eastlake-fnv. */
 uint64_t ash_root_checksum(const struct ash_root *root);
 

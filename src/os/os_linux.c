@@ -72,8 +72,8 @@ static void move_in(void *staged, void *to, size_t bytes) {
 static bool linux_move(void *context, void *from, void *to, size_t bytes) {
     int kept = errno;
     /* By way of an address that the system chooses, since a FIXED move unmaps its target before it
-     * can be refused, as it is before Linux 6.17 when the source lies in several mappings. DONTUNMAP
-     * leaves the source mapped and empty, so the region never has a hole. */
+     * can be refused, as it is before Linux 6.17 when the source lies in several mappings. With
+     * DONTUNMAP the source stays mapped and empty, so the region never has a hole. */
     void *staged = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
     bool done = true;
     if (staged != MAP_FAILED) {

@@ -1,5 +1,5 @@
-/* Misuse by the caller: each kind, with exactly what the handler is told, that it has no effect, and
- * that without a handler the process ends with one line. */
+/* Misuse by the caller: each kind, with exactly what the handler is told, that it has no effect,
+ * and that without a handler the process ends with one line. */
 #include "heap/locate.h"
 
 #include "support.h"

@@ -1,4 +1,5 @@
-/* What every layer stands on: arithmetic of bits against plain loops, and the line of last words. */
+/* What every layer stands on: arithmetic of bits against plain loops, and the line of last words.
+ */
 #include "base/base.h"
 
 #include "base/line.h"

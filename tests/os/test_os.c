@@ -1,5 +1,5 @@
-/* The system underneath: each call does what its table promises and keeps errno; the twin that fails
- * counts and fails just what it is told; the lock excludes and wakes. */
+/* The system underneath: each call does what its table promises and keeps errno; the twin that
+ * fails counts and fails just what it is told; the lock excludes and wakes. */
 #include "base/base.h"
 #include "os/lock.h"
 
