@@ -60,7 +60,6 @@ static void slab_describe(struct ash_thread_heap *th, struct ash_page *head, uns
         page->head = head;
         page->page_offset_bytes = i << ASH_PAGE_SHIFT;
         page->block_count = (uint16_t)count;
-        page->kind = i == 0 ? ASH_PAGE_SLAB : ASH_PAGE_SLAB_BODY;
         page->class_index = (uint8_t)class_index;
         page->slab_pages = (uint8_t)pages;
         /* relaxed: another thread learns of these pages only through a pointer that it was handed
@@ -70,6 +69,10 @@ static void slab_describe(struct ash_thread_heap *th, struct ash_page *head, uns
     head->summary = ash_low_bits(windows);
     for (unsigned window = 0; window < windows; window++)
         ash_word_set(&words[window], ash_full_word(count, window));
+    /* last, and released: a walk that comes by sees all of the slab or none of it */
+    for (unsigned i = 0; i < pages; i++)
+        __atomic_store_n(&head[i].kind, i == 0 ? ASH_PAGE_SLAB : ASH_PAGE_SLAB_BODY,
+                         __ATOMIC_RELEASE);
 }
 
 struct ash_page *ash_slab_create(struct ash_thread_heap *th, unsigned class_index) {
