@@ -82,16 +82,17 @@ static void runs_of_every_size_are_found_again(void **state) {
 
 static void the_last_resort_looks_at_every_run(void **state) {
     (void)state;
+    enum { TIGHT = 50 }; /* more than are looked at before */
     struct site site;
-    site_open_in(&site, 32 * MIB, 1);
-    void *fits = span_pages(&site, 17), *wall = span_pages(&site, 2), *tight[10];
-    for (unsigned i = 0; i < 10; i++) {
+    site_open_in(&site, 64 * MIB, 1);
+    void *fits = span_pages(&site, 17), *wall = span_pages(&site, 2), *tight[TIGHT];
+    for (unsigned i = 0; i < TIGHT; i++) {
         tight[i] = span_pages(&site, 16);
         span_pages(&site, 2);
     }
     while (counts_of(&site)->free >= 2) span_pages(&site, 2);
-    drop(&site, fits); /* the same bin as the others, and behind ten of them */
-    for (unsigned i = 0; i < 10; i++) drop(&site, tight[i]);
+    drop(&site, fits); /* the same bin as the others, and behind all of them */
+    for (unsigned i = 0; i < TIGHT; i++) drop(&site, tight[i]);
     assert_ptr_equal(span_pages(&site, 17), fits);
     assert_null(ashlar_malloc(site.th, 17 * PAGE));
     ashlar_free(site.th, wall);
