@@ -96,8 +96,8 @@ static void grow_script(struct stage *stage) {
 
 /* Spans grow in place, move by their pages, and shrink. */
 static void move_script(struct stage *stage) {
-    for (unsigned i = 0; i < 6; i++) make(stage, i, (i + 1) * 900000, PLAIN);
-    for (unsigned i = 0; i < 6; i++) resize(stage, i, (i + 3) * 2000000);
+    for (unsigned i = 0; i < 6; i++) make(stage, i, (i + 1) * 600000, PLAIN);
+    for (unsigned i = 0; i < 6; i++) resize(stage, i, (i + 3) * 900000);
     for (unsigned i = 0; i < 6; i++) resize(stage, i, (i + 1) * 500000);
     for (unsigned i = 0; i < 6; i++) resize(stage, i, i * 40000 + 100);
     for (unsigned i = 0; i < 6; i++) drop(stage, i);
