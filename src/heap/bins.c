@@ -144,7 +144,7 @@ static bool bin_next_sweep(struct ash_thread_heap *th, struct ash_bin *bin) {
     if (!poor && (bin_enter_queued(bin, heap) || bin_sweep_again(bin, heap))) return true;
     if (head != NULL && bin_open_new(bin, heap, head)) return true;
     if (bin_enter_new(th, bin)) return true;
-    ash_bins_drop_empty(th);
+    ash_bins_drop_spare(th);
     return bin_enter_new(th, bin) || bin_enter_queued(bin, heap) || bin_sweep_again(bin, heap);
 }
 
@@ -194,6 +194,11 @@ void ash_bins_drop_empty(struct ash_thread_heap *th) {
     for (unsigned class_index = 0; class_index < ASH_CLASS_COUNT; class_index++)
         ash_bin_drop_empty(th, &th->bins[class_index]);
     ash_transition_end(th, before);
+}
+
+void ash_bins_drop_spare(struct ash_thread_heap *th) {
+    ash_collect_pending(th);
+    ash_bins_drop_empty(th);
 }
 
 void ash_bins_leave(struct ash_thread_heap *th) {

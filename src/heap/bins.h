@@ -18,6 +18,8 @@ void ash_bins_tick(struct ash_thread_heap *th);
 void ash_bin_drop_empty(struct ash_thread_heap *th, struct ash_bin *bin);
 /* The same for every bin of the thread heap. */
 void ash_bins_drop_empty(struct ash_thread_heap *th);
+/* Gives back all that the thread heap could do without: what others freed into its slabs, too. */
+void ash_bins_drop_spare(struct ash_thread_heap *th);
 /* Every bin lets go of its current slab, which is queued or full then. */
 void ash_bins_leave(struct ash_thread_heap *th);
 

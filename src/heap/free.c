@@ -31,6 +31,7 @@ static ASH_NOINLINE void free_window(struct ash_thread_heap *th, struct ash_page
     uint64_t window = (uint64_t)(word - head->words);
     if (!ASH_PLANTED(2) || window % 2 == 0) head->summary |= (uint64_t)1 << window;
     ash_slab_settle(th, head);
+    ash_collect_pending(th); /* a thread that only frees has no other slow path */
     ash_transition_end(th, before);
 }
 

@@ -127,10 +127,7 @@ void ashlar_heap_reset(struct ashlar_heap *public_heap) {
 
 size_t ashlar_trim(struct ashlar_heap *public_heap, struct ashlar_thread_heap *th) {
     struct ash_heap *heap = ash_heap_of(public_heap);
-    if (th != NULL) {
-        ash_collect(ash_th_of(th));
-        ash_bins_drop_empty(ash_th_of(th));
-    }
+    if (th != NULL) ash_bins_drop_spare(ash_th_of(th));
     if ((heap->root.flags & ASH_ROOT_PURGES) == 0) return 0;
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);

@@ -287,6 +287,15 @@ ASH_INLINE struct ash_thread_heap *ash_th_of(struct ashlar_thread_heap *th) {
     return (struct ash_thread_heap *)(void *)th;
 }
 
+/* What a page is, for whoever looks while others make slabs and spans: the rest of the descriptor is
+ * written before (release) and read after (acquire). */
+ASH_INLINE enum ash_page_kind ash_page_kind_of(const struct ash_page *page) {
+    return (enum ash_page_kind)__atomic_load_n(&page->kind, __ATOMIC_ACQUIRE);
+}
+ASH_INLINE void ash_page_set_kind(struct ash_page *page, enum ash_page_kind kind) {
+    __atomic_store_n(&page->kind, (uint8_t)kind, __ATOMIC_RELEASE);
+}
+
 /* Addresses of things, from numbers. No checks: callers prove the numbers. */
 ASH_INLINE struct ash_page *ash_page_at(const struct ash_heap *heap, uint64_t page) {
     return (struct ash_page *)heap->root.pages + page;

@@ -44,13 +44,14 @@ struct ash_located ash_locate(const struct ash_heap *heap, uint64_t address) {
     if (number >= atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire))
         return out;
     struct ash_page *page = ash_page_at(heap, number);
-    if (page->kind == ASH_PAGE_SLAB || page->kind == ASH_PAGE_SLAB_BODY)
+    enum ash_page_kind kind = ash_page_kind_of(page);
+    if (kind == ASH_PAGE_SLAB || kind == ASH_PAGE_SLAB_BODY)
         return locate_in_slab(heap, page, offset % ASH_PAGE_BYTES);
     uint64_t first = ash_runs_first_page(heap, number);
     out.head = ash_page_at(heap, first);
     out.start = ash_page_address(heap, first);
     out.bytes = ash_span_bytes(out.head);
-    bool span = out.head->kind == ASH_PAGE_SPAN;
+    bool span = ash_page_kind_of(out.head) == ASH_PAGE_SPAN;
     out.place = span ? ASH_AT_SPAN : ASH_AT_FREE_RUN;
     out.state = span ? ASHLAR_BLOCK_LIVE : ASHLAR_BLOCK_FREE;
     return out;

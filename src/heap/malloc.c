@@ -35,10 +35,10 @@ ASH_INLINE void *malloc_class(struct ash_thread_heap *th, uint64_t class_index) 
 static ASH_NOINLINE void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignment,
                                       bool zero) {
     if (bytes > PTRDIFF_MAX) return out_of_memory();
+    ash_collect_pending(th); /* a thread that only uses large blocks has no other slow path */
     void *block = ash_span_create(th, bytes, alignment, zero);
     if (block == NULL) {
-        ash_collect_pending(th);
-        ash_bins_drop_empty(th);
+        ash_bins_drop_spare(th);
         block = ash_span_create(th, bytes, alignment, zero);
     }
     return block != NULL ? block : out_of_memory();

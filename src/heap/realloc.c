@@ -4,6 +4,7 @@
  * or a span that can be resized. So a sized free may name the size of the last realloc, and a wrong
  * one is always found. Everything else is a new block, a copy and a free; when there is no memory
  * for the new one, the old one is as it was. */
+#include "heap/bins.h"
 #include "heap/classes.h"
 #include "heap/locate.h"
 #include "heap/spans.h"
@@ -13,7 +14,12 @@
 
 static void *realloc_span(struct ash_thread_heap *th, const struct ash_located *located,
                           size_t bytes) {
-    void *block = bytes <= PTRDIFF_MAX ? ash_span_resize(th, located->head, bytes) : NULL;
+    void *block = NULL;
+    if (bytes <= PTRDIFF_MAX) block = ash_span_resize(th, located->head, bytes);
+    if (block == NULL && bytes <= PTRDIFF_MAX) {
+        ash_bins_drop_spare(th);
+        block = ash_span_resize(th, located->head, bytes);
+    }
     if (block == NULL) errno = ENOMEM;
     return block;
 }

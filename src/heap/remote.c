@@ -31,8 +31,9 @@
  * 7. Double frees. A block that is remotely freed twice is found at F2, or at F1 once it was
  *    merged. One that is freed remotely and then by the owner is found by the owner (free.c),
  *    which consults the remote word whenever the remote summary is not zero; in the instant
- *    between another thread's F2 and F3 on the same window, the merge finds it instead (C3: a bit
- *    set on both sides). */
+ *    between another thread's F2 and F3 on the same window the owner does not see it, and then the
+ *    merge finds it (C3: a bit set on both sides), unless the owner has handed the block out again
+ *    by then. */
 #include "heap/remote.h"
 
 #include "heap/misuse.h"

@@ -32,7 +32,7 @@
 enum {
     STEP_PAGES_LEAST = 64,  /* the frontier grows by 4 MiB .. */
     STEP_PAGES_MOST = 1024, /* .. to 64 MiB, a quarter of what there is */
-    BIN_TRIES = 8,          /* runs looked at in a bin whose runs may be too small */
+    BIN_TRIES = 32,         /* runs looked at in a bin before memory is taken elsewhere */
 };
 
 static uint64_t now_ms(const struct ash_heap *heap) {

@@ -73,6 +73,9 @@ static void slab_describe(struct ash_thread_heap *th, struct ash_page *head, uns
     for (unsigned i = 0; i < pages; i++)
         __atomic_store_n(&head[i].kind, i == 0 ? ASH_PAGE_SLAB : ASH_PAGE_SLAB_BODY,
                          __ATOMIC_RELEASE);
+    /* last, and the head last of all: whoever walks the heap meanwhile sees all of it or no slab */
+    for (unsigned i = pages; i-- > 0;)
+        ash_page_set_kind(head + i, i == 0 ? ASH_PAGE_SLAB : ASH_PAGE_SLAB_BODY);
 }
 
 struct ash_page *ash_slab_create(struct ash_thread_heap *th, unsigned class_index) {

@@ -39,8 +39,7 @@ static struct ash_page *span_take(struct ash_heap *heap, size_t bytes, size_t al
         head->pages = (uint32_t)pages;
         head->span.requested_bytes = bytes;
         head->span.alignment = alignment;
-        /* last, and released: a thread that races to free it sees all of it or no span */
-        __atomic_store_n(&head->kind, ASH_PAGE_SPAN, __ATOMIC_RELEASE);
+        ash_page_set_kind(head, ASH_PAGE_SPAN); /* last: all of it is seen, or no span */
         heap->root.counts.span += pages;
         heap->root.counts.spans++;
     }
