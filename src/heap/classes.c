@@ -35,6 +35,15 @@ const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1] = {
     SAME4(13), SAME4(14), SAME4(15), SAME8(16), SAME8(17), SAME8(18), SAME8(19),
 };
 
+#define SAME16(c) SAME8(c), SAME8(c)
+#define SAME32(c) SAME16(c), SAME16(c)
+const uint8_t ash_medium_class[ASH_CLASS_BYTES_MAX / ASH_MEDIUM_UNIT + 1] = {
+    0,          11,         15,         17,         19, /* not asked for: small sizes */
+    20,         21,         22,         23,         SAME2(24),  SAME2(25),  SAME2(26),  SAME2(27),
+    SAME4(28),  SAME4(29),  SAME4(30),  SAME4(31),  SAME8(32),  SAME8(33),  SAME8(34),  SAME8(35),
+    SAME16(36), SAME16(37), SAME16(38), SAME16(39), SAME32(40), SAME32(41), SAME32(42), SAME32(43),
+};
+
 unsigned ash_class_of_aligned(size_t bytes, size_t alignment) {
     size_t rounded = (size_t)ash_round_up(bytes > 0 ? bytes : 1, alignment);
     unsigned class_index = ash_class_of(rounded);

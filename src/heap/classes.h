@@ -7,11 +7,14 @@
 /* Class of (bytes + 15) / 16, for sizes up to ASH_SMALL_BYTES_MAX. */
 extern ASH_HIDDEN const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1];
 
-/* Class of a size in ASH_SMALL_BYTES_MAX + 1 .. ASH_CLASS_BYTES_MAX: the highest bit of size - 1
- * names the doubling, the two bits below it the step. Sizes from 129 up follow the same rule. */
-ASH_INLINE unsigned ash_class_by_bits(size_t bytes) {
-    unsigned top = ash_highest_bit(bytes - 1);
-    return 8 + (top - 7) * 4 + ((unsigned)((bytes - 1) >> (top - 2)) & 3);
+/* Class of (bytes + 255) / 256, for sizes above ASH_SMALL_BYTES_MAX: the classes there are
+ * multiples of 256. A table, because finding the highest bit is slow on some processors. */
+enum { ASH_MEDIUM_UNIT = 256 };
+extern ASH_HIDDEN const uint8_t ash_medium_class[ASH_CLASS_BYTES_MAX / ASH_MEDIUM_UNIT + 1];
+
+/* Class of a size in ASH_SMALL_BYTES_MAX + 1 .. ASH_CLASS_BYTES_MAX. */
+ASH_INLINE unsigned ash_class_of_medium(size_t bytes) {
+    return ash_medium_class[(bytes + ASH_MEDIUM_UNIT - 1) / ASH_MEDIUM_UNIT];
 }
 
 /* Class of a size up to ASH_CLASS_BYTES_MAX. */
@@ -19,7 +22,7 @@ ASH_INLINE unsigned ash_class_of(size_t bytes) {
     ASH_ASSERT(bytes <= ASH_CLASS_BYTES_MAX);
     if (ASH_LIKELY(bytes <= ASH_SMALL_BYTES_MAX))
         return ash_small_class[(bytes + ASH_BLOCK_ALIGN - 1) / ASH_BLOCK_ALIGN];
-    return ash_class_by_bits(bytes);
+    return ash_class_of_medium(bytes);
 }
 
 /* Smallest class whose blocks hold `bytes` and all start at multiples of `alignment` (a power of

@@ -287,8 +287,8 @@ ASH_INLINE struct ash_thread_heap *ash_th_of(struct ashlar_thread_heap *th) {
     return (struct ash_thread_heap *)(void *)th;
 }
 
-/* What a page is, for whoever looks while others make slabs and spans: the rest of the descriptor
- * is written before (release) and read after (acquire). */
+/* What a page is, for whoever looks while others make slabs and spans: the rest of the
+ * descriptor is written before (release) and read after (acquire). */
 ASH_INLINE enum ash_page_kind ash_page_kind_of(const struct ash_page *page) {
     return (enum ash_page_kind)__atomic_load_n(&page->kind, __ATOMIC_ACQUIRE);
 }

@@ -44,16 +44,23 @@ static ASH_NOINLINE void *malloc_span(struct ash_thread_heap *th, size_t bytes, 
     return block != NULL ? block : out_of_memory();
 }
 
+/* Apart, so that malloc_larger has calls in tail position only and saves no registers. */
+static ASH_NOINLINE void *malloc_larger_and_tick(struct ash_thread_heap *th, struct ash_bin *bin) {
+    void *block = ash_bin_take(bin, ash_word_get(bin->word));
+    ash_bins_tick(th);
+    return block;
+}
+
 static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes) {
     if (ASH_UNLIKELY(bytes > ASH_CLASS_BYTES_MAX)) return malloc_span(th, bytes, 0, false);
-    struct ash_bin *bin = &th->bins[ash_class_by_bits(ASH_PLANTED(1) ? bytes - 1 : bytes)];
+    struct ash_bin *bin = &th->bins[ash_class_of_medium(ASH_PLANTED(1) ? bytes - 1 : bytes)];
     /* Not only the candidates of this sweep but the lowest free block of the window: a medium block
      * has OS pages of its own, so the fewer of them take turns, the better. */
     uint64_t candidates = ash_word_get(bin->word);
     if (ASH_UNLIKELY(candidates == 0)) return malloc_refill(th, bin);
-    void *block = ash_bin_take(bin, candidates);
     /* One that is used again and again never needs a refill, which else looks at the clock. */
-    if (ASH_UNLIKELY(++th->pace % TICK_MALLOCS == 0)) ash_bins_tick(th);
+    if (ASH_UNLIKELY(++th->pace % TICK_MALLOCS == 0)) return malloc_larger_and_tick(th, bin);
+    void *block = ash_bin_take(bin, candidates);
     /* Medium blocks are far apart: have the next one under way when it is asked for. */
     uint64_t rest = bin->candidates;
     if (rest != 0)

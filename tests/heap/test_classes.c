@@ -76,8 +76,8 @@ static void every_size_gets_the_smallest_class(void **state) {
         while (ash_classes[smallest].block_bytes < bytes) smallest++;
         if (ashlar_class_of(bytes) != smallest || ash_class_of(bytes) != smallest)
             fail_msg("%zu bytes: class %u, not %u", bytes, ashlar_class_of(bytes), smallest);
-        if (bytes > 128 && ash_class_by_bits(bytes) != smallest)
-            fail_msg("%zu bytes: the rule gives class %u", bytes, ash_class_by_bits(bytes));
+        if (bytes > ASH_SMALL_BYTES_MAX && ash_class_of_medium(bytes) != smallest)
+            fail_msg("%zu bytes: the table gives class %u", bytes, ash_class_of_medium(bytes));
         size_t waste = ash_classes[smallest].block_bytes - bytes;
         if (bytes > 0 && waste >= ASH_BLOCK_ALIGN && waste * 4 > ash_classes[smallest].block_bytes)
             fail_msg("%zu bytes: %zu wasted", bytes, waste);
