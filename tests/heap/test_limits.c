@@ -1,5 +1,6 @@
 /* A limit on address space, as batch systems set it: the heap takes less instead of failing, and
  * says so when too little is left. In a child of its own, since a limit cannot be lifted again. */
+#include "../os/last_words.h"
 #include "support.h"
 
 #include <stdio.h>
@@ -43,7 +44,11 @@ static int use_heap_under_limit(size_t left_bytes, bool fits) {
 static void expect_child(size_t left_bytes, bool fits) {
     pid_t child = fork();
     assert_true(child >= 0);
-    if (child == 0) _exit(use_heap_under_limit(left_bytes, fits));
+    if (child == 0) {
+        int code = use_heap_under_limit(left_bytes, fits);
+        keep_profile(0);
+        _exit(code);
+    }
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));

@@ -2,6 +2,7 @@
  * and that without a handler the process ends with one line. */
 #include "heap/locate.h"
 
+#include "../os/last_words.h"
 #include "support.h"
 
 #include <signal.h>
@@ -267,6 +268,31 @@ static void expected_line(enum death death, const struct told *told, char *out, 
     snprintf(out + length, bytes - (size_t)length, "%s\n", death == SIZED ? ", claimed 200" : "");
 }
 
+/* What a thread heap knows of the frontier may be old: nothing that is live looks foreign then. */
+static void an_old_limit_is_looked_up_again(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 2);
+    void *kept = ashlar_malloc(site.th, 100), *own = ashlar_malloc(site.th, 100);
+    void *other = ashlar_malloc(site.threads[1], 100), *span = ashlar_malloc(site.th, 300000);
+    struct ash_thread_heap *th = ash_th_of(site.th);
+    void *const blocks[] = {own, other, span};
+    for (unsigned i = 0; i < 3; i++) {
+        struct ashlar_block seen;
+        th->page_limit = 0;
+        ashlar_free(site.th, blocks[i]);
+        assert_int_equal(th->page_limit, site.heap->root.counts.committed);
+        bool found = ashlar_heap_find(site.public_heap, (uintptr_t)blocks[i], &seen);
+        assert_true(!found || seen.state != ASHLAR_BLOCK_LIVE);
+        expect_sound(&site);
+    }
+    th->page_limit = 0;
+    ashlar_free(site.th, own);
+    expect_misuse(&site, ASHLAR_MISUSE_DOUBLE_FREE, "free", own, own, 112);
+    ashlar_free(site.th, kept);
+    site_close(&site);
+}
+
 static void without_a_handler_the_process_ends(void **state) {
     (void)state;
     for (unsigned death = 0; death < DEATHS; death++) {
@@ -275,7 +301,7 @@ static void without_a_handler_the_process_ends(void **state) {
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
-            signal(SIGABRT, SIG_DFL); /* the test library catches it */
+            abort_as_usual();
             dup2(error_pipe[1], STDERR_FILENO);
             die((enum death)death, told_pipe[1]);
         }
@@ -307,6 +333,7 @@ int main(void) {
         cmocka_unit_test(behind_the_last_block_of_a_slab),
         cmocka_unit_test(pointers_that_are_not_ours),
         cmocka_unit_test(locate_and_find_agree_everywhere),
+        cmocka_unit_test(an_old_limit_is_looked_up_again),
         cmocka_unit_test(without_a_handler_the_process_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
