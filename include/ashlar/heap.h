@@ -30,15 +30,13 @@ extern "C" {
 
 struct ashlar_heap;
 struct ashlar_thread_heap;
-struct ashlar_os; /* the system underneath; see <ashlar/os.h>. NULL everywhere means the real one.
-                   */
+struct ashlar_os; /* the system underneath, see <ashlar/os.h>; NULL means the real one */
 
 enum ashlar_status {
     ASHLAR_OK = 0,
     ASHLAR_NO_MEMORY, /* the system, or the caller's memory, has no more */
     ASHLAR_INVALID,   /* an argument is not what it should be */
-    ASHLAR_TOO_SMALL, /* caller-supplied memory under 1 MiB, or under 64 MiB of address space left
-                       */
+    ASHLAR_TOO_SMALL, /* caller-supplied memory under 1 MiB, or address space under 64 MiB */
     ASHLAR_TOO_MANY,  /* every thread heap of the heap is in use */
     ASHLAR_STATUS_COUNT
 };
@@ -60,8 +58,7 @@ struct ashlar_misuse {
 typedef void ashlar_misuse_handler(void *context, const struct ashlar_misuse *misuse);
 
 struct ashlar_heap_options {
-    size_t
-        region_bytes; /* address space to reserve; 0: 1 TiB, halved on failure, at least 64 MiB */
+    size_t region_bytes;   /* address space; 0: 1 TiB, halved on failure, at least 64 MiB */
     uint32_t thread_heaps; /* most thread heaps at once; 0: 65,536 (4 in caller-supplied memory) */
     uint32_t decay_ms;     /* free pages go back to the system after this; 0: the default of 500 */
     bool never_purge;      /* free pages stay until ashlar_trim */
@@ -99,11 +96,12 @@ void ashlar_thread_heap_release(struct ashlar_thread_heap *th);
 /* Merges what other threads freed into this thread heap's slabs; gives empty ones back. */
 void ashlar_thread_heap_collect(struct ashlar_thread_heap *th);
 
-uint32_t
-ashlar_thread_heap_id(const struct ashlar_thread_heap *th); /* 1-based, stable while acquired */
+/* 1-based, stable while acquired. */
+uint32_t ashlar_thread_heap_id(const struct ashlar_thread_heap *th);
 
-/* Allocation. On failure: NULL, errno ENOMEM, and the heap is as it was. Blocks are aligned to 16
- * bytes (8 never less), size 0 gives a distinct block. Sizes above PTRDIFF_MAX always fail. */
+/* Allocation. On failure: NULL, errno ENOMEM, and every block is as it was. Blocks are aligned to
+ * 16 bytes; size 0 gives a distinct block. Sizes above PTRDIFF_MAX, and products that wrap, always
+ * fail. calloc's block is zero as far as it was asked for. */
 void *ashlar_malloc(struct ashlar_thread_heap *th, size_t bytes);
 void *ashlar_calloc(struct ashlar_thread_heap *th, size_t count, size_t bytes);
 
@@ -160,10 +158,8 @@ bool ashlar_heap_find(struct ashlar_heap *heap, uintptr_t address, struct ashlar
 struct ashlar_heap_stats {
     size_t region_bytes;    /* address space reserved for blocks */
     size_t committed_bytes; /* of it readable and writable */
-    size_t
-        slab_bytes; /* committed bytes in slabs, in spans, in free runs: sum is committed_bytes */
-    size_t span_bytes;
-    size_t free_bytes;
+    /* committed bytes in slabs, in spans, in free runs: their sum is committed_bytes */
+    size_t slab_bytes, span_bytes, free_bytes;
     size_t dirty_free_bytes;        /* of free_bytes, not given back to the system */
     size_t live_blocks, live_bytes; /* bytes are usable sizes */
     size_t free_blocks, remote_blocks;

@@ -46,9 +46,8 @@ enum ashlar_op_kind {
     ASHLAR_OP_FREE_FOREIGN,    /* arg: 0 stack address, 1 static object, 2 wild, 3 null page, 4 just
                                   below and 5 just    behind the region, 6 mapped elsewhere */
     ASHLAR_OP_FREE_WRONG_SIZE, /* live slot, size: the wrong size named to a sized free */
-    ASHLAR_OP_WRITE_PAST,  /* live slot, arg: offset behind the requested end, size: bytes to write
-                            */
-    ASHLAR_OP_WRITE_STALE, /* stale slot, arg: offset, size: bytes to write */
+    ASHLAR_OP_WRITE_PAST,      /* live slot, arg: offset behind the requested end, size: bytes */
+    ASHLAR_OP_WRITE_STALE,     /* stale slot, arg: offset, size: bytes to write */
     ASHLAR_OP_FLIP, /* arg: bit to flip in the heap's metadata (targets that let it be reached) */
     ASHLAR_OP_COUNT
 };
@@ -138,8 +137,7 @@ enum ashlar_trace_format ashlar_format_detect(const uint8_t *bytes, size_t size)
  * that do not name the place, and `out` is empty. */
 bool ashlar_trace_decode(const uint8_t *bytes, size_t size, enum ashlar_trace_format format,
                          struct ashlar_trace *out, struct ashlar_trace_error *error);
-/* Reads a whole file and decodes it. A directory, an empty file, an unreadable file are errors too.
- */
+/* Reads a whole file and decodes it. A directory, an empty or unreadable file is an error too. */
 bool ashlar_trace_load(const char *path, enum ashlar_trace_format format, struct ashlar_trace *out,
                        struct ashlar_trace_error *error);
 /* Writes; `compress` applies to BINARY. What the format cannot say is counted in *lost (may be
@@ -190,9 +188,8 @@ struct ashlar_replay_finding {
     uint64_t address;
     uint64_t expected, found;
     struct ashlar_finding check; /* layer CHECKER: what the checker saw */
-    struct ashlar_misuse
-        misuse; /* layer MISUSE: an unpromised report, or a promised one that carries other data */
-    char text[200]; /* "expected ..., found ..." without addresses */
+    struct ashlar_misuse misuse; /* layer MISUSE: unpromised, or promised but with other data */
+    char text[200];              /* "expected ..., found ..." without addresses */
 };
 
 struct ashlar_replay_options {

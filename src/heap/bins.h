@@ -7,8 +7,7 @@
 /* A bin without a slab. */
 void ash_bin_init(struct ash_bin *bin, struct ash_heap *heap, unsigned class_index);
 
-/* Gives the bin candidates, from whichever window or slab is best; false when there is no memory.
- */
+/* Gives the bin candidates, from the best window or slab; false when there is no memory. */
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin);
 
 /* Has the system take back the pages that are due. */
@@ -24,8 +23,7 @@ void ash_bins_drop_spare(struct ash_thread_heap *th);
 void ash_bins_leave(struct ash_thread_heap *th);
 
 /* Takes one candidate; there is one. The candidate goes first and the block's bit after it: between
- * the two stores the block is merely not a candidate, and a process stopped there has a sound heap.
- */
+ * the two stores the block is merely no candidate, and a process stopped there has a sound heap. */
 ASH_INLINE void *ash_bin_take(struct ash_bin *bin, uint64_t candidates) {
     uint64_t rest = candidates & (candidates - 1);
     bin->candidates = rest;

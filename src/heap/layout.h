@@ -185,8 +185,7 @@ struct ash_thread_heap {
     /* further lines: one per class */
     _Alignas(ASH_CACHE_LINE) struct ash_bin bins[ASH_CLASS_COUNT];
 };
-/* No multiple of the OS page, so that the same bin of many thread heaps falls into many cache sets.
- */
+/* No multiple of the OS page, so that a bin of many thread heaps falls into many cache sets. */
 enum { ASH_THREAD_HEAP_STRIDE = 3136 };
 static_assert(sizeof(struct ash_thread_heap) <= ASH_THREAD_HEAP_STRIDE &&
                   ASH_THREAD_HEAP_STRIDE % ASH_CACHE_LINE == 0,

@@ -5,8 +5,7 @@
 
 #include "heap/slabs.h"
 
-/* Marks block `index` of the slab as remotely freed. False when it is free already: a double free.
- */
+/* Marks block `index` of the slab as remotely freed. False when it is free already. */
 bool ash_remote_free(struct ash_heap *heap, struct ash_thread_heap *owner, struct ash_page *head,
                      uint32_t index);
 

@@ -34,8 +34,7 @@ ASH_INLINE uint32_t ash_slab_link(const struct ash_heap *heap, const struct ash_
     return (uint32_t)ash_page_number(heap, head) + 1;
 }
 
-/* Marks a slow path of `th`, for readers outside; returns the mark it replaces (slow paths nest).
- */
+/* Marks a slow path of `th`, for readers outside; returns the mark it replaces: they nest. */
 ASH_INLINE uint32_t ash_transition_begin(struct ash_thread_heap *th, enum ash_transition what) {
     uint32_t before = atomic_load_explicit(&th->transition, memory_order_relaxed);
     atomic_store_explicit(&th->transition, what, memory_order_relaxed);
