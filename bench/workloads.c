@@ -139,34 +139,32 @@ static uint64_t churn_pass(struct bench_state *state) {
 /* Large blocks cost so much that a whole pass of steps would take a second. */
 enum { LARGE_PASS_STEPS = PASS_STEPS / 64 };
 
-static uint64_t large_pass(struct bench_state *state) {
-    const struct step *steps = take_steps(state);
-    for (uint32_t i = 0; i < LARGE_PASS_STEPS; i++) {
-        uint32_t slot = steps[i].slot;
-        bench_free(&state->thread, state->slots[slot]);
-        void *block = bench_malloc(&state->thread, steps[i].bytes);
-        if (block == NULL) return 0;
-        touch(block, i);
-        state->slots[slot] = block;
-    }
-    return LARGE_PASS_STEPS;
-}
-
 static void touch_pages(char *block, size_t from, size_t to) {
     for (size_t at = from; at + sizeof(uint64_t) <= to; at += OS_PAGE_BYTES) touch(block + at, at);
 }
 
-static uint64_t large_written_pass(struct bench_state *state) {
+static uint64_t churn_large(struct bench_state *state, bool every_page) {
     const struct step *steps = take_steps(state);
     for (uint32_t i = 0; i < LARGE_PASS_STEPS; i++) {
         uint32_t slot = steps[i].slot;
         bench_free(&state->thread, state->slots[slot]);
         void *block = bench_malloc(&state->thread, steps[i].bytes);
         if (block == NULL) return 0;
-        touch_pages(block, 0, steps[i].bytes);
+        if (every_page)
+            touch_pages(block, 0, steps[i].bytes);
+        else
+            touch(block, i);
         state->slots[slot] = block;
     }
     return LARGE_PASS_STEPS;
+}
+
+static uint64_t large_pass(struct bench_state *state) {
+    return churn_large(state, false);
+}
+
+static uint64_t large_written_pass(struct bench_state *state) {
+    return churn_large(state, true);
 }
 
 static uint64_t calloc_pass(struct bench_state *state) {
