@@ -12,9 +12,9 @@
 #include "heap/spans.h"
 
 /* The pointer is not a live block's start: find out why, and say it. */
-static ASH_COLD void free_faulty(struct ash_thread_heap *th, void *block) {
+static ASH_COLD void free_faulty(struct ash_thread_heap *th, void *block, const char *operation) {
     struct ash_located located;
-    ash_locate_live(th, "free", (uint64_t)(uintptr_t)block, &located);
+    ash_locate_live(th, operation, (uint64_t)(uintptr_t)block, &located);
 }
 
 /* Frees the first block of a window, or what may be the last live one. The word is set within the
@@ -46,9 +46,10 @@ ASH_INLINE void free_commit(struct ash_thread_heap *th, struct ash_page *page, u
 
 /* Some blocks of the slab are remotely freed: is this one? */
 static ASH_NOINLINE void free_beside_remote(struct ash_thread_heap *th, void *block,
-                                            struct ash_page *page, uint64_t index) {
+                                            struct ash_page *page, uint64_t index,
+                                            const char *operation) {
     if (!ASH_PLANTED(11) && ash_remote_holds(th->heap, page->head, (uint32_t)index))
-        return free_faulty(th, block);
+        return free_faulty(th, block, operation);
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
     uint64_t before = ash_word_get(word);
     free_commit(th, page, word, before, before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS));
@@ -56,19 +57,21 @@ static ASH_NOINLINE void free_beside_remote(struct ash_thread_heap *th, void *bl
 
 /* Frees a block of a slab that `th` owns. Every way out of it is a call in tail position, so that
  * the fast path saves no registers. */
-ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_page *page) {
+ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_page *page,
+                         const char *operation) {
     bool starts;
     uint64_t offset = ((uint64_t)(uintptr_t)block % ASH_PAGE_BYTES) + page->page_offset_bytes;
     uint64_t index = ash_block_index(offset, page->reciprocal, &starts);
-    if (ASH_UNLIKELY(!starts || index >= page->block_count)) return free_faulty(th, block);
+    if (ASH_UNLIKELY(!starts || index >= page->block_count))
+        return free_faulty(th, block, operation);
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
     uint64_t before = ash_word_get(word),
              after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
-    if (ASH_UNLIKELY(before == after)) return free_faulty(th, block);
+    if (ASH_UNLIKELY(before == after)) return free_faulty(th, block, operation);
     /* relaxed: a remote free that this one must know of happened before it, by the program's own
      * synchronisation */
     if (ASH_UNLIKELY(atomic_load_explicit(&page->head->remote_summary, memory_order_relaxed) != 0))
-        return free_beside_remote(th, block, page, index);
+        return free_beside_remote(th, block, page, index, operation);
     free_commit(th, page, word, before, after);
 }
 
@@ -80,10 +83,10 @@ static ASH_NOINLINE void free_elsewhere(struct ash_thread_heap *th, void *block)
     uint64_t number = (address - th->region_base) >> ASH_PAGE_SHIFT;
     if (number >= th->page_limit)
         th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
-    if (number >= th->page_limit) return free_faulty(th, block);
+    if (number >= th->page_limit) return free_faulty(th, block, "free");
     struct ash_page *page = th->pages + number;
     struct ash_thread_heap *owner = atomic_load_explicit(&page->owner, memory_order_relaxed);
-    if (owner == th) return free_own(th, block, page);
+    if (owner == th) return free_own(th, block, page, "free");
     struct ash_located located;
     if (!ash_locate_live(th, "free", address, &located)) return;
     bool freed = located.place == ASH_AT_SPAN
@@ -100,7 +103,7 @@ void ashlar_free(struct ashlar_thread_heap *public_th, void *block) {
     struct ash_page *page = th->pages + number;
     if (ASH_UNLIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) != th))
         return free_elsewhere(th, block);
-    free_own(th, block, page);
+    free_own(th, block, page, "free");
 }
 
 /* Whether a block for `bytes` at `alignment` would be what `located` is. */
@@ -115,9 +118,9 @@ static bool size_fits(const struct ash_located *located, size_t alignment, size_
     return class_index == located->head->class_index;
 }
 
-void ashlar_free_aligned_sized(struct ashlar_thread_heap *public_th, void *block, size_t alignment,
-                               size_t bytes) {
-    struct ash_thread_heap *th = ash_th_of(public_th);
+/* Any pointer and any size: proves the block first, and that the size is its own. */
+static ASH_NOINLINE void free_sized_elsewhere(struct ash_thread_heap *th, void *block,
+                                              size_t alignment, size_t bytes) {
     uint64_t address = (uint64_t)(uintptr_t)block;
     struct ash_located located;
     if (block == NULL || !ash_locate_live(th, "free_sized", address, &located)) return;
@@ -125,11 +128,25 @@ void ashlar_free_aligned_sized(struct ashlar_thread_heap *public_th, void *block
         ash_misuse(th, ASHLAR_MISUSE_SIZE, "free_sized", address, located.start, located.bytes,
                    bytes);
     else
-        ashlar_free(public_th, block);
+        ashlar_free((struct ashlar_thread_heap *)th, block);
 }
 
-void ashlar_free_sized(struct ashlar_thread_heap *th, void *block, size_t bytes) {
-    ashlar_free_aligned_sized(th, block, 0, bytes);
+void ashlar_free_aligned_sized(struct ashlar_thread_heap *th, void *block, size_t alignment,
+                               size_t bytes) {
+    free_sized_elsewhere(ash_th_of(th), block, alignment, bytes);
+}
+
+/* As free, and the class that the size asks for is compared with the page's on the way. */
+void ashlar_free_sized(struct ashlar_thread_heap *public_th, void *block, size_t bytes) {
+    struct ash_thread_heap *th = ash_th_of(public_th);
+    uint64_t number = ((uint64_t)(uintptr_t)block - th->region_base) >> ASH_PAGE_SHIFT;
+    if (ASH_UNLIKELY(number >= th->page_limit || bytes > ASH_CLASS_BYTES_MAX))
+        return free_sized_elsewhere(th, block, 0, bytes);
+    struct ash_page *page = th->pages + number;
+    if (ASH_UNLIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) != th ||
+                     page->class_index != ash_class_of(bytes)))
+        return free_sized_elsewhere(th, block, 0, bytes);
+    free_own(th, block, page, "free_sized");
 }
 
 size_t ashlar_usable_size(struct ashlar_thread_heap *th, const void *block) {
