@@ -96,6 +96,22 @@ void ashlar_thread_heap_release(struct ashlar_thread_heap *th);
 /* Merges what other threads freed into this thread heap's slabs; gives empty ones back. */
 void ashlar_thread_heap_collect(struct ashlar_thread_heap *th);
 
+/* Around fork, in the thread that forks: prepare before it, then parent or child in each process,
+ * as pthread_atfork has it. `mine` is the forking thread's thread heap (NULL when it has none); in
+ * the child every other one is released, its slabs with it, and must not be used again. Blocks stay
+ * as they were, but one that another thread was just allocating may be live for ever.
+ *
+ *   ashlar_heap_fork_prepare(heap, mine);
+ *   pid_t pid = fork();
+ *   if (pid == 0) ashlar_heap_fork_child(heap, mine); else ashlar_heap_fork_parent(heap, mine);
+ *
+ * A handler that interrupted a call of this heap may fork, too; its child should allocate only
+ * after that call has returned there. No other call may run between prepare and child or parent in
+ * the same thread. */
+void ashlar_heap_fork_prepare(struct ashlar_heap *heap, struct ashlar_thread_heap *mine);
+void ashlar_heap_fork_parent(struct ashlar_heap *heap, struct ashlar_thread_heap *mine);
+void ashlar_heap_fork_child(struct ashlar_heap *heap, struct ashlar_thread_heap *mine);
+
 /* 1-based, stable while acquired. */
 uint32_t ashlar_thread_heap_id(const struct ashlar_thread_heap *th);
 

@@ -138,8 +138,8 @@ uint32_t ash_check_thread_id(const struct ash_check *check, uint64_t address);
 /* Whether what only this thread heap changes may be half done. */
 ASH_INLINE bool ash_check_changing(const struct ash_check *check,
                                    const struct ash_thread_heap *th) {
-    return !check->reader->quiescent &&
-           atomic_load_explicit(&th->transition, memory_order_relaxed) != ASH_QUIET;
+    uint32_t transition = atomic_load_explicit(&th->transition, memory_order_relaxed);
+    return !check->reader->quiescent && transition != ASH_QUIET && transition != ASH_REMOTE;
 }
 /* How many of `pages` pages have their dirty bit set; false when the bits cannot be read. */
 bool ash_check_dirty(struct ash_check *check, uint64_t page, uint64_t pages, uint64_t *dirty);

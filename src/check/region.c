@@ -228,7 +228,7 @@ static void root_thread_heaps(struct ash_check *check) {
 
 static void root_lock(struct ash_check *check, const struct ash_lock *lock, size_t offset) {
     uint32_t state = atomic_load_explicit(&lock->state, memory_order_relaxed);
-    if (state <= (check->reader->quiescent ? 0U : 2U)) return;
+    if (state == 0 || !check->reader->quiescent) return; /* a holder's mark may be anything */
     ASH_FOUND(check, .code = ASHLAR_ROOT_LOCK, .address = ash_at_heap(check, offset),
               .found = state);
 }
@@ -249,7 +249,8 @@ static void root_state(struct ash_check *check) {
     root_lock(check, &heap->pool_lock, offsetof(struct ash_heap, pool_lock));
     /* A count can be half changed under the lock without a mark: both mean that pages move. */
     bool busy = transition != ASH_QUIET ||
-                atomic_load_explicit(&heap->lock.state, memory_order_relaxed) != 0;
+                atomic_load_explicit(&heap->lock.state, memory_order_relaxed) != 0 ||
+                atomic_load_explicit(&heap->fork_left, memory_order_relaxed) != 0;
     check->moving = busy && !check->reader->quiescent;
     if (transition > ASH_RESET || (transition != ASH_QUIET && check->reader->quiescent)) {
         check->moving = false;
@@ -261,7 +262,11 @@ static void root_state(struct ash_check *check) {
                   .found = heap->no_word);
     root_gap(check, sizeof(struct ash_root), offsetof(struct ash_heap, pool_lock));
     root_gap(check, offsetof(struct ash_heap, spare), offsetof(struct ash_heap, next_purge_ms));
-    root_gap(check, offsetof(struct ash_heap, metadata_committed) + sizeof(uint64_t),
+    uint32_t left = atomic_load_explicit(&heap->fork_left, memory_order_relaxed);
+    if (left > 1 || (check->reader->quiescent && (left | heap->fork_took) != 0))
+        ASH_FOUND(check, .code = ASHLAR_ROOT_LOCK, .address = ASH_AT_HEAP(check, fork_took),
+                  .found = left | heap->fork_took);
+    root_gap(check, offsetof(struct ash_heap, fork_left) + sizeof(uint32_t),
              sizeof(struct ash_heap));
 }
 

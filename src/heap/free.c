@@ -89,9 +89,11 @@ static ASH_NOINLINE void free_elsewhere(struct ash_thread_heap *th, void *block)
     if (owner == th) return free_own(th, block, page, "free");
     struct ash_located located;
     if (!ash_locate_live(th, "free", address, &located)) return;
+    uint32_t before = ash_transition_begin(th, ASH_REMOTE);
     bool freed = located.place == ASH_AT_SPAN
                      ? ash_span_release(heap, located.head)
                      : ash_remote_free(heap, owner, located.head, located.index);
+    ash_transition_end(th, before);
     if (!freed)
         ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", address, located.start, located.bytes, 0);
 }

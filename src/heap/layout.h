@@ -23,7 +23,7 @@
 #include <stdatomic.h>
 
 enum {
-    ASH_LAYOUT_VERSION = 1,
+    ASH_LAYOUT_VERSION = 2,
     ASH_PAGE_SHIFT = 16,
     ASH_PAGE_BYTES = 1 << ASH_PAGE_SHIFT,
     ASH_WINDOW_BLOCKS = 64,
@@ -152,7 +152,12 @@ struct ash_bin {
 };
 static_assert(sizeof(struct ash_bin) == ASH_CACHE_LINE, "one bin, one line");
 
-enum ash_thread_state { ASH_THREAD_UNUSED = 0, ASH_THREAD_ACTIVE, ASH_THREAD_POOLED };
+enum ash_thread_state {
+    ASH_THREAD_UNUSED = 0,
+    ASH_THREAD_ACTIVE,
+    ASH_THREAD_POOLED,
+    ASH_THREAD_DEAD, /* in a forked child that is yet to be mended: its thread is gone */
+};
 
 /* Which slow path is under way; 0 for none. A reader outside that sees another value knows that
  * what that path changes may be half done. */
@@ -161,6 +166,7 @@ enum ash_transition {
     ASH_REFILL,      /* a bin changes its window or slab */
     ASH_COLLECT,     /* remote words are being merged */
     ASH_FREE_WINDOW, /* a free changes a summary, a queue, or gives a slab back */
+    ASH_REMOTE,      /* a block of another thread heap is freed; nothing of this one changes */
     ASH_RUNS,        /* pages change hands (heap) */
     ASH_POOL,        /* the thread heap is acquired or released */
     ASH_RESET,
@@ -277,6 +283,8 @@ struct ash_heap {
     uint64_t no_word;                /* the word of every bin without a slab: 0, never written */
     uint64_t thread_heaps_committed; /* bytes of the thread heaps' table that can be used */
     uint64_t metadata_committed;     /* bytes, for statistics */
+    uint32_t fork_took;              /* forks under way: which locks each took, see fork.c */
+    _Atomic uint32_t fork_left;      /* a forked child that is yet to be mended */
 };
 
 ASH_INLINE struct ash_heap *ash_heap_of(struct ashlar_heap *heap) {

@@ -49,6 +49,13 @@ void ash_runs_restart(struct ash_heap *heap);
  * to. */
 uint64_t ash_runs_first_page(const struct ash_heap *heap, uint64_t page);
 
+/* Pages of the slab, span or free run that starts here; at least 1, so that a walk always ends. */
+ASH_INLINE uint64_t ash_run_pages(const struct ash_page *head) {
+    enum ash_page_kind kind = ash_page_kind_of(head);
+    uint64_t pages = kind == ASH_PAGE_SLAB ? head->slab_pages : head->pages;
+    return kind == ASH_PAGE_NONE || pages == 0 ? 1 : pages;
+}
+
 /* Marks that pages change hands, for readers outside. */
 ASH_INLINE void ash_runs_begin(struct ash_heap *heap) {
     atomic_store_explicit(&heap->root.transition, ASH_RUNS, memory_order_relaxed);

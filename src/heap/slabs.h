@@ -2,7 +2,7 @@
 #ifndef ASH_SLABS_H
 #define ASH_SLABS_H
 
-#include "heap/layout.h"
+#include "heap/fork.h"
 
 /* A slab of `class_index` for `th`, all blocks free, in no list; NULL when there is no memory. */
 struct ash_page *ash_slab_create(struct ash_thread_heap *th, unsigned class_index);
@@ -44,6 +44,9 @@ ASH_INLINE uint32_t ash_transition_begin(struct ash_thread_heap *th, enum ash_tr
 ASH_INLINE void ash_transition_end(struct ash_thread_heap *th, uint32_t before) {
     atomic_signal_fence(memory_order_seq_cst);
     atomic_store_explicit(&th->transition, before, memory_order_relaxed);
+    if (ASH_UNLIKELY(atomic_load_explicit(&th->heap->fork_left, memory_order_relaxed) != 0) &&
+        before == ASH_QUIET)
+        ash_fork_mend(th->heap);
 }
 
 #endif

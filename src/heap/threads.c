@@ -4,8 +4,9 @@
  *    explicit object, so that one OS thread can play many, and every path across threads can be
  *    reached by a deterministic test.
  * 2. States. UNUSED (beyond thread_heap_count), ACTIVE (acquired), POOLED (released: keeps its
- *    slabs that are not empty, until the next acquire takes it over). Thread heaps never move and
- *    are never given back, so a slab's owner field stays true for the slab's whole life.
+ *    slabs that are not empty, until the next acquire takes it over). In a forked child, those of
+ *    threads that are gone are DEAD until they are mended and pooled (fork.c). Thread heaps never
+ *    move and are never given back, so a slab's owner field stays true for the slab's whole life.
  * 3. The pool. A list under the pool's lock, last in first out. While a thread heap is pooled
  *    nobody runs on it, so whoever holds the pool's lock may: a thread that frees into its slabs
  *    collects for it (ash_pool_collect), and its empty slabs go back at once. Nothing of a dead

@@ -1,6 +1,7 @@
 /* Looking at a heap: every block, one block, statistics. */
 #include "heap/locate.h"
 #include "heap/remote.h"
+#include "heap/runs.h"
 #include "heap/slabs.h"
 #include "heap/spans.h"
 
@@ -42,16 +43,10 @@ static bool walk_slab(const struct ash_heap *heap, const struct ash_page *head,
     return true;
 }
 
-/* Pages of the slab, span or free run that starts here; at least 1, so that a walk always ends. */
-static uint64_t run_length(const struct ash_page *head) {
-    uint64_t pages = ash_page_kind_of(head) == ASH_PAGE_SLAB ? head->slab_pages : head->pages;
-    return ash_page_kind_of(head) == ASH_PAGE_NONE || pages == 0 ? 1 : pages;
-}
-
 void ashlar_heap_walk(struct ashlar_heap *public_heap, ashlar_block_visitor *visit, void *context) {
     struct ash_heap *heap = ash_heap_of(public_heap);
     uint64_t committed = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
-    for (uint64_t page = 0; page < committed; page += run_length(ash_page_at(heap, page))) {
+    for (uint64_t page = 0; page < committed; page += ash_run_pages(ash_page_at(heap, page))) {
         const struct ash_page *head = ash_page_at(heap, page);
         if (ash_page_kind_of(head) == ASH_PAGE_SLAB && !walk_slab(heap, head, visit, context))
             return;
@@ -109,7 +104,8 @@ void ashlar_heap_get_stats(struct ashlar_heap *public_heap, struct ashlar_heap_s
         .thread_heaps = heap->root.acquired,
         .purged_bytes = counts->purged_total << ASH_PAGE_SHIFT,
     };
-    for (uint64_t page = 0; page < counts->committed; page += run_length(ash_page_at(heap, page)))
+    for (uint64_t page = 0; page < counts->committed;
+         page += ash_run_pages(ash_page_at(heap, page)))
         if (ash_page_kind_of(ash_page_at(heap, page)) == ASH_PAGE_SLAB)
             count_slab(heap, ash_page_at(heap, page), out);
     ash_lock_give(&heap->lock);

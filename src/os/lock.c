@@ -17,20 +17,33 @@ static void relax(void) {
 #endif
 }
 
+/* Sleeps until the lock is free and taken. Whoever waited cannot know whether others still do, so
+ * it takes the lock as one with waiters. */
+static void sleep_for(struct ash_lock *lock) {
+    const uint32_t mine = ash_lock_mark() | ASH_LOCK_WAITERS;
+    uint32_t state = atomic_load_explicit(&lock->state, memory_order_relaxed);
+    for (;;) {
+        uint32_t next = state == 0 ? mine : state | ASH_LOCK_WAITERS;
+        /* acquire: for when it takes the lock */
+        if (next != state &&
+            !atomic_compare_exchange_weak_explicit(&lock->state, &state, next, memory_order_acquire,
+                                                   memory_order_relaxed))
+            continue; /* `state` is what it is now */
+        if (state == 0) return;
+        syscall(SYS_futex, &lock->state, FUTEX_WAIT_PRIVATE, next, NULL, NULL, 0);
+        state = atomic_load_explicit(&lock->state, memory_order_relaxed);
+    }
+}
+
 ASH_COLD void ash_lock_wait(struct ash_lock *lock) {
+    ASH_ASSERT(!ash_lock_mine(lock));
     for (unsigned spin = 0; spin < SPINS; spin++) {
-        uint32_t expected = 0;
-        if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0 &&
-            atomic_compare_exchange_weak_explicit(&lock->state, &expected, 1, memory_order_acquire,
-                                                  memory_order_relaxed))
+        if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0 && ash_lock_try(lock))
             return;
         relax();
     }
     int kept = errno;
-    /* Whoever waited cannot know whether others still do, so it takes the lock as "with waiters".
-     */
-    while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)
-        syscall(SYS_futex, &lock->state, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+    sleep_for(lock);
     errno = kept;
 }
 

@@ -233,10 +233,13 @@ static void waiters_sleep_and_wake(void **state) {
     struct shared shared = {0};
     pthread_t threads[LOCK_THREADS];
     ash_lock_take(&shared.lock);
-    assert_int_equal(atomic_load(&shared.lock.state), 1);
+    assert_true(ash_lock_mine(&shared.lock));
+    assert_false(ash_lock_try(&shared.lock));
+    assert_int_equal(atomic_load(&shared.lock.state), ash_lock_mark());
     for (unsigned i = 0; i < LOCK_THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, &shared), 0);
-    while (atomic_load(&shared.lock.state) != 2) usleep(1000);
+    while (atomic_load(&shared.lock.state) != (ash_lock_mark() | ASH_LOCK_WAITERS)) usleep(1000);
+    assert_true(ash_lock_mine(&shared.lock));
     assert_int_equal(shared.count, 0);
     ash_lock_give(&shared.lock);
     for (unsigned i = 0; i < LOCK_THREADS; i++) {
