@@ -185,6 +185,14 @@ struct ashlar_heap_stats {
 };
 void ashlar_heap_get_stats(struct ashlar_heap *heap, struct ashlar_heap_stats *out);
 
+/* One size class: its slabs, and their blocks. Blocks are exact when no other call runs. */
+struct ashlar_class_stats {
+    size_t slabs, slab_bytes;
+    size_t live_blocks, free_blocks, remote_blocks;
+};
+/* `out` has room for ashlar_class_count() of them. */
+void ashlar_heap_get_class_stats(struct ashlar_heap *heap, struct ashlar_class_stats *out);
+
 /* Address of the heap's exported root, from which a reader inside or outside the process finds and
  * decodes everything (<ashlar/check.h>). */
 uint64_t ashlar_heap_root(const struct ashlar_heap *heap);

@@ -5,6 +5,8 @@
 #include "heap/slabs.h"
 #include "heap/spans.h"
 
+#include <string.h>
+
 static struct ashlar_block slab_block(const struct ash_heap *heap, const struct ash_page *head,
                                       uint32_t index) {
     uint64_t number = ash_page_number(heap, head);
@@ -70,8 +72,9 @@ bool ashlar_heap_find(struct ashlar_heap *public_heap, uintptr_t address,
     return true;
 }
 
+/* Adds the blocks of one slab. */
 static void count_slab(const struct ash_heap *heap, const struct ash_page *head,
-                       struct ashlar_heap_stats *out) {
+                       struct ashlar_class_stats *out) {
     const _Atomic uint64_t *remote = ash_remote_words(heap, ash_page_number(heap, head));
     uint64_t free_blocks = 0, remote_blocks = 0;
     for (unsigned window = 0; window < ash_window_count(head->block_count); window++) {
@@ -79,11 +82,30 @@ static void count_slab(const struct ash_heap *heap, const struct ash_page *head,
         remote_blocks +=
             ash_count_bits(atomic_load_explicit(&remote[window], memory_order_relaxed));
     }
-    uint64_t live = head->block_count - free_blocks - remote_blocks;
+    out->slabs++;
+    out->slab_bytes += (size_t)head->slab_pages << ASH_PAGE_SHIFT;
     out->free_blocks += free_blocks;
     out->remote_blocks += remote_blocks;
-    out->live_blocks += live;
-    out->live_bytes += live * ash_classes[head->class_index].block_bytes;
+    out->live_blocks += head->block_count - free_blocks - remote_blocks;
+}
+
+/* The heap's lock is held. */
+static void count_classes(const struct ash_heap *heap,
+                          struct ashlar_class_stats out[ASH_CLASS_COUNT]) {
+    memset(out, 0, ASH_CLASS_COUNT * sizeof *out);
+    uint64_t committed = heap->root.counts.committed;
+    for (uint64_t page = 0; page < committed; page += ash_run_pages(ash_page_at(heap, page))) {
+        const struct ash_page *head = ash_page_at(heap, page);
+        if (ash_page_kind_of(head) == ASH_PAGE_SLAB)
+            count_slab(heap, head, &out[head->class_index]);
+    }
+}
+
+void ashlar_heap_get_class_stats(struct ashlar_heap *public_heap, struct ashlar_class_stats *out) {
+    struct ash_heap *heap = ash_heap_of(public_heap);
+    ash_lock_take(&heap->lock);
+    count_classes(heap, out);
+    ash_lock_give(&heap->lock);
 }
 
 void ashlar_heap_get_stats(struct ashlar_heap *public_heap, struct ashlar_heap_stats *out) {
@@ -104,10 +126,14 @@ void ashlar_heap_get_stats(struct ashlar_heap *public_heap, struct ashlar_heap_s
         .thread_heaps = heap->root.acquired,
         .purged_bytes = counts->purged_total << ASH_PAGE_SHIFT,
     };
-    for (uint64_t page = 0; page < counts->committed;
-         page += ash_run_pages(ash_page_at(heap, page)))
-        if (ash_page_kind_of(ash_page_at(heap, page)) == ASH_PAGE_SLAB)
-            count_slab(heap, ash_page_at(heap, page), out);
+    struct ashlar_class_stats classes[ASH_CLASS_COUNT];
+    count_classes(heap, classes);
+    for (unsigned i = 0; i < ASH_CLASS_COUNT; i++) {
+        out->free_blocks += classes[i].free_blocks;
+        out->remote_blocks += classes[i].remote_blocks;
+        out->live_blocks += classes[i].live_blocks;
+        out->live_bytes += classes[i].live_blocks * ash_classes[i].block_bytes;
+    }
     ash_lock_give(&heap->lock);
     ash_lock_give(&heap->pool_lock);
 }

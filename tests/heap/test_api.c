@@ -355,6 +355,40 @@ static void usable_size_is_the_class_s_or_the_pages(void **state) {
     site_close(&site);
 }
 
+static void classes_add_up_to_the_whole(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 2);
+    void *blocks[300];
+    for (unsigned i = 0; i < 300; i++) blocks[i] = ashlar_malloc(site.th, i * i);
+    for (unsigned i = 0; i < 300; i += 3) ashlar_free(site.threads[i / 3 % 2], blocks[i]);
+    struct ashlar_class_stats classes[ASH_CLASS_COUNT];
+    ashlar_heap_get_class_stats(site.public_heap, classes);
+    struct ashlar_heap_stats all = site_stats(&site);
+    size_t live = 0, bytes = 0, slab_bytes = 0, slabs = 0, free_blocks = 0, remote = 0;
+    for (unsigned i = 0; i < ASH_CLASS_COUNT; i++) {
+        size_t held = 0;
+        for (unsigned j = 0; j < 300; j++)
+            held += j % 3 != 0 && ashlar_class_of((size_t)j * j) == i;
+        assert_int_equal(classes[i].live_blocks, held);
+        if (classes[i].slabs == 0) assert_int_equal(classes[i].free_blocks, 0);
+        live += held;
+        bytes += held * ashlar_class_bytes(i);
+        slabs += classes[i].slabs;
+        slab_bytes += classes[i].slab_bytes;
+        free_blocks += classes[i].free_blocks;
+        remote += classes[i].remote_blocks;
+    }
+    assert_true(remote > 0);
+    assert_int_equal(slabs, site.heap->root.counts.slabs);
+    assert_int_equal(slab_bytes, all.slab_bytes);
+    assert_int_equal(free_blocks, all.free_blocks);
+    assert_int_equal(remote, all.remote_blocks);
+    assert_int_equal(live + site.heap->root.counts.spans, all.live_blocks);
+    assert_int_equal(bytes + all.span_bytes, all.live_bytes);
+    site_close(&site);
+}
+
 /* Frees of one slab's block by every size: just the sizes of its class are right. */
 static void sized_frees_are_exact(void **state) {
     (void)state;
@@ -417,6 +451,7 @@ int main(void) {
         cmocka_unit_test(calloc_is_zero_on_whatever_was_there),
         cmocka_unit_test(alignments_up_to_a_gibibyte_hold),
         cmocka_unit_test(usable_size_is_the_class_s_or_the_pages),
+        cmocka_unit_test(classes_add_up_to_the_whole),
         cmocka_unit_test(sized_frees_are_exact),
         cmocka_unit_test(sized_frees_refuse_absurd_alignments),
     };

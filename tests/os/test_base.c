@@ -95,6 +95,82 @@ static void lines_say_numbers_and_addresses(void **state) {
     }
 }
 
+static void lines_say_counts_and_shares(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t value;
+        const char *text;
+    } counts[] = {{0, "0 blocks"},          {1, "1 block"},
+                  {999, "999 blocks"},      {1000, "1,000 blocks"},
+                  {41233, "41,233 blocks"}, {UINT64_MAX, "18,446,744,073,709,551,615 blocks"}};
+    static const struct {
+        uint64_t part, whole;
+        const char *text;
+    } shares[] = {{0, 0, "100 %"},
+                  {0, 5, "0 %"},
+                  {1, 3, "33.3 %"},
+                  {1, 2, "50 %"},
+                  {9999, 10000, "99.9 %"},
+                  {7, 7, "100 %"},
+                  {UINT64_MAX - 1, UINT64_MAX, "99.9 %"}};
+    char got[100];
+    for (unsigned i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct ash_line line = {0};
+        ash_line_plural(&line, counts[i].value, "block");
+        sent(&line, got, sizeof got);
+        got[strlen(got) - 1] = '\0';
+        assert_string_equal(got, counts[i].text);
+    }
+    for (unsigned i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        struct ash_line line = {0};
+        ash_line_share(&line, shares[i].part, shares[i].whole);
+        sent(&line, got, sizeof got);
+        got[strlen(got) - 1] = '\0';
+        assert_string_equal(got, shares[i].text);
+    }
+}
+
+static void lines_have_columns(void **state) {
+    (void)state;
+    struct ash_line line = {0};
+    char got[1000];
+    ash_line_text(&line, "a line before\nname");
+    ash_line_pad(&line, 8);
+    size_t from = line.length;
+    ash_line_count(&line, 1234);
+    ash_line_align(&line, from, 16);
+    ash_line_pad(&line, 3); /* behind it already */
+    from = line.length;
+    ash_line_text(&line, "too wide for its column");
+    ash_line_align(&line, from, 20);
+    ash_line_bytes(&line, "cut here", 3);
+    sent(&line, got, sizeof got);
+    assert_string_equal(got, "a line before\nname       1,234too wide for its columncut\n");
+    /* sending empties it; a column beyond the line's end is cut */
+    from = line.length;
+    ash_line_text(&line, "x");
+    ash_line_align(&line, from, 2000);
+    sent(&line, got, sizeof got);
+    assert_int_equal(strlen(got), sizeof line.text);
+    assert_int_equal(got[sizeof line.text - 2], 'x');
+}
+
+static void digits_are_a_whole_number_or_nothing(void **state) {
+    (void)state;
+    uint64_t value = 0;
+    assert_true(ash_digits("0", 1, 0, &value) && value == 0);
+    assert_true(ash_digits("0123x", 4, 123, &value) && value == 123);
+    assert_true(ash_digits("18446744073709551615", 20, UINT64_MAX, &value) && value == UINT64_MAX);
+    static const char *const wrong[] = {"", "x", "-1", "+1", " 1", "1 ", "0x1", "124", "1000"};
+    value = 42;
+    for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(ash_digits(wrong[i], strlen(wrong[i]), 123, &value));
+    assert_false(ash_digits("18446744073709551616", 20, UINT64_MAX, &value));
+    assert_false(ash_digits("99999999999999999999", 20, UINT64_MAX, &value));
+    assert_false(ash_digits("7", 1, 3, &value));
+    assert_int_equal(value, 42);
+}
+
 static void a_line_too_long_is_cut(void **state) {
     (void)state;
     struct ash_line line = {0};
@@ -141,6 +217,9 @@ int main(void) {
         cmocka_unit_test(low_bits_count_from_none_to_all),
         cmocka_unit_test(rounding_finds_the_next_multiple),
         cmocka_unit_test(lines_say_numbers_and_addresses),
+        cmocka_unit_test(lines_say_counts_and_shares),
+        cmocka_unit_test(lines_have_columns),
+        cmocka_unit_test(digits_are_a_whole_number_or_nothing),
         cmocka_unit_test(a_line_too_long_is_cut),
         cmocka_unit_test(a_panic_says_what_is_not_true_and_aborts),
     };
