@@ -17,6 +17,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* Where the checker's bytes come from. */
 struct ashlar_reader {
@@ -80,6 +81,7 @@ enum ashlar_verdict ashlar_check_touched(const struct ashlar_heap *heap, uintptr
 /* "sound", "corrupt", "incomplete" */
 const char *ashlar_verdict_text(enum ashlar_verdict verdict);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

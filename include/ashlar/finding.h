@@ -14,6 +14,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 enum ashlar_finding_code {
     ASHLAR_FINDING_NONE = 0,
@@ -56,6 +57,7 @@ const struct ashlar_finding_info *ashlar_findings(size_t *count);
 /* "slabs", "misuse", ... */
 const char *ashlar_family_name(enum ashlar_finding_family family);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -27,6 +27,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct ashlar_heap;
 struct ashlar_thread_heap;
@@ -202,6 +203,7 @@ uint32_t ashlar_class_count(void);
 size_t ashlar_class_bytes(uint32_t class_index); /* 0 when there is no such class */
 uint32_t ashlar_class_of(size_t bytes);          /* ashlar_class_count() when it takes a span */
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 enum ashlar_os_call {
     ASHLAR_OS_RESERVE,
@@ -60,6 +61,7 @@ struct ashlar_os_fault {
 };
 void ashlar_os_fault_init(struct ashlar_os_fault *fault, const struct ashlar_os *below);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
