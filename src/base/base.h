@@ -16,6 +16,9 @@
 /* Internal names: found without a detour over the dynamic linker's table. */
 #define ASH_HIDDEN __attribute__((visibility("hidden")))
 
+/* The compiler forgets how `variable` came about: keeps it from computing an address twice. */
+#define ASH_OPAQUE(variable) __asm__("" : "+r"(variable))
+
 static_assert(sizeof(void *) == 8, "the layout is for 64-bit address spaces");
 
 /* Builds. Conditions are constants, so that every branch compiles in every build. */

@@ -121,7 +121,7 @@ static bool root_geometry(struct ash_check *check) {
 }
 
 /* Size classes by arithmetic, apart from the core's table: multiples of 16 to 128, then four per
- * doubling; a page per 1 KiB of block size, at most 16. */
+ * doubling; a page per 1 KiB of block size, in powers of two up to 4 pages. */
 static uint64_t class_bytes(unsigned index) {
     if (index < 8) return (index + 1) * (uint64_t)ASH_BLOCK_ALIGN;
     unsigned doubling = (index - 8) / 4, step = (index - 8) % 4;
@@ -130,8 +130,8 @@ static uint64_t class_bytes(unsigned index) {
 
 static uint64_t class_pages(uint64_t bytes) {
     uint64_t pages = 1;
-    while (pages < ASH_SLAB_PAGES_MAX && pages << 10 < bytes) pages *= 2;
-    return pages;
+    while (pages < 4 && pages << 10 < bytes) pages *= 2;
+    return pages << 10 < bytes ? bytes >> 10 : pages;
 }
 
 static bool root_classes(struct ash_check *check) {

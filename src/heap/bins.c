@@ -21,9 +21,9 @@
 #include "heap/runs.h"
 
 enum {
-    YIELD_SHARE = 8,   /* a refill should yield at least this part of a window */
-    STAY_SHARE = 4,    /* a window this free is used again */
-    TICK_REFILLS = 16, /* refills between looks at the clock */
+    YIELD_SHARE = 8,     /* a refill should yield at least this part of a window */
+    STAY_SHARE = 4,      /* a window this free is used again */
+    TICK_MALLOCS = 1024, /* between looks at the clock; a refill counts as a window of them */
     DEBT_MOST = 1 << 30,
 };
 
@@ -164,6 +164,7 @@ static bool bin_sweep_on(struct ash_bin *bin, struct ash_heap *heap) {
 }
 
 void ash_bins_tick(struct ash_thread_heap *th) {
+    th->pace = TICK_MALLOCS;
     if (!ash_runs_due(th->heap)) return;
     ash_lock_take(&th->heap->lock);
     ash_runs_begin(th->heap);
@@ -174,7 +175,8 @@ void ash_bins_tick(struct ash_thread_heap *th) {
 
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin) {
     uint32_t before = ash_transition_begin(th, ASH_REFILL);
-    if (++th->pace % TICK_REFILLS == 0) ash_bins_tick(th);
+    th->pace -= ASH_WINDOW_BLOCKS;
+    if (th->pace <= 0) ash_bins_tick(th);
     ash_collect_pending(th);
     bool done = bin_sweep_on(bin, th->heap) || bin_next_sweep(th, bin);
     ash_transition_end(th, before);

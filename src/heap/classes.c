@@ -2,7 +2,7 @@
  * blocks at most 25 % and about 10 % on average. */
 #include "heap/classes.h"
 
-/* ceil(2^64 / bytes), also for powers of two. Exact for offsets below 2^21 (a slab has at most 32
+/* ceil(2^64 / bytes), also for powers of two. Exact for offsets below 2^22 (a slab has at most 64
  * pages): for offset = q * bytes + r the product's high half is q, and its low half is below the
  * reciprocal just when r is 0. Published method: Lemire, Kaser, Kurz, "Faster remainder by direct
  * computation" (2019). */
@@ -11,19 +11,23 @@
         .reciprocal = UINT64_MAX / (bytes) + 1, .block_bytes = (bytes),                            \
         .block_count = (uint16_t)((pages)*ASH_PAGE_BYTES / (bytes)), .slab_pages = (pages)         \
     }
-/* The four classes that end in a doubling of `bytes`. */
+/* The four classes that end in a doubling of `bytes`, in slabs of one length ... */
 #define DOUBLING(bytes, pages)                                                                     \
     CLASS((bytes) / 8 * 5, pages), CLASS((bytes) / 8 * 6, pages), CLASS((bytes) / 8 * 7, pages),   \
         CLASS(bytes, pages)
+/* ... or in slabs of one window: 64 blocks each. */
+#define DOUBLING_WINDOW(bytes)                                                                     \
+    CLASS((bytes) / 8 * 5, (bytes) / 8192 * 5), CLASS((bytes) / 8 * 6, (bytes) / 8192 * 6),        \
+        CLASS((bytes) / 8 * 7, (bytes) / 8192 * 7), CLASS(bytes, (bytes) / 1024)
 
-/* Medium classes get slabs of several pages, so that a slab holds enough blocks to make the lock
- * for pages rare. */
+/* Medium classes get slabs of several pages: the more blocks a window has, the rarer are refills
+ * and the lock for pages. */
 const struct ash_class ash_classes[ASH_CLASS_COUNT] = {
-    CLASS(16, 1),        CLASS(32, 1),      CLASS(48, 1),        CLASS(64, 1),
-    CLASS(80, 1),        CLASS(96, 1),      CLASS(112, 1),       CLASS(128, 1),
-    DOUBLING(256, 1),    DOUBLING(512, 1),  DOUBLING(1024, 1),   DOUBLING(2048, 2),
-    DOUBLING(4096, 4),   DOUBLING(8192, 8), DOUBLING(16384, 16), DOUBLING(32768, 32),
-    DOUBLING(65536, 32),
+    CLASS(16, 1),           CLASS(32, 1),          CLASS(48, 1),           CLASS(64, 1),
+    CLASS(80, 1),           CLASS(96, 1),          CLASS(112, 1),          CLASS(128, 1),
+    DOUBLING(256, 1),       DOUBLING(512, 1),      DOUBLING(1024, 1),      DOUBLING(2048, 2),
+    DOUBLING(4096, 4),      DOUBLING_WINDOW(8192), DOUBLING_WINDOW(16384), DOUBLING_WINDOW(32768),
+    DOUBLING_WINDOW(65536),
 };
 
 #define SAME2(c) (c), (c)

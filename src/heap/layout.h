@@ -30,7 +30,7 @@ enum {
     ASH_WINDOWS_MAX = 64, /* of a slab: 4,096 blocks */
     ASH_INLINE_WORDS = 6, /* free words that fit the descriptor */
     ASH_CLASS_COUNT = 44,
-    ASH_SLAB_PAGES_MAX = 32,
+    ASH_SLAB_PAGES_MAX = 64,
     ASH_CLASS_BYTES_MAX = 65536, /* larger blocks are spans */
     ASH_SMALL_BYTES_MAX = 1024,  /* up to here the class comes from a table */
     ASH_BLOCK_ALIGN = 16,
@@ -184,7 +184,7 @@ struct ash_thread_heap {
     uint32_t pool_next;     /* id of the next pooled thread heap */
     _Atomic uint32_t state; /* enum ash_thread_state */
     _Atomic uint32_t transition;
-    uint64_t pace; /* slow paths taken by malloc, and medium blocks: when to look at the clock */
+    int64_t pace; /* mallocs left until the next look at the clock */
     uint64_t spare;
     /* line 1: what others write */
     _Alignas(ASH_CACHE_LINE) _Atomic uint32_t pending; /* link: stack of slabs with remote frees */

@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-enum { TICK_MALLOCS = 1024 }; /* medium ones, between looks at the clock */
-
 static void *out_of_memory(void) {
     errno = ENOMEM;
     return NULL;
@@ -46,26 +44,30 @@ static ASH_NOINLINE void *malloc_span(struct ash_thread_heap *th, size_t bytes, 
 
 /* Apart, so that malloc_larger has calls in tail position only and saves no registers. */
 static ASH_NOINLINE void *malloc_larger_and_tick(struct ash_thread_heap *th, struct ash_bin *bin) {
-    void *block = ash_bin_take(bin, ash_word_get(bin->word));
     ash_bins_tick(th);
-    return block;
+    return ash_bin_take(bin, ash_word_get(bin->word));
 }
 
 static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes) {
     if (ASH_UNLIKELY(bytes > ASH_CLASS_BYTES_MAX)) return malloc_span(th, bytes, 0, false);
     struct ash_bin *bin = &th->bins[ash_class_of_medium(ASH_PLANTED(1) ? bytes - 1 : bytes)];
+    ASH_OPAQUE(bin);
     /* Not only the candidates of this sweep but the lowest free block of the window: a medium block
      * has OS pages of its own, so the fewer of them take turns, the better. */
-    uint64_t candidates = ash_word_get(bin->word);
-    if (ASH_UNLIKELY(candidates == 0)) return malloc_refill(th, bin);
+    uint64_t *at = bin->word, word = ash_word_get(at), rest = word & (word - 1);
+    if (ASH_UNLIKELY(word == 0)) return malloc_refill(th, bin);
     /* One that is used again and again never needs a refill, which else looks at the clock. */
-    if (ASH_UNLIKELY(++th->pace % TICK_MALLOCS == 0)) return malloc_larger_and_tick(th, bin);
-    void *block = ash_bin_take(bin, candidates);
-    /* Medium blocks are far apart: have the next one under way when it is asked for. */
-    uint64_t rest = bin->candidates;
-    if (rest != 0)
-        __builtin_prefetch((void *)(bin->window + ash_lowest_bit(rest) * bin->block_bytes), 1);
-    return block;
+    if (ASH_UNLIKELY(--th->pace <= 0)) return malloc_larger_and_tick(th, bin);
+    uint64_t window = bin->window;
+    uint32_t block_bytes = bin->block_bytes;
+    bin->candidates &= rest;
+    atomic_signal_fence(memory_order_release);
+    ash_word_set(at, rest);
+    /* Medium blocks are far apart: have the next one under way when it is asked for. (The window's
+     * last when there is none: one bit costs less than a branch.) */
+    uint64_t next = rest | (uint64_t)1 << (ASH_WINDOW_BLOCKS - 1);
+    __builtin_prefetch((void *)(window + ash_lowest_bit(next) * block_bytes), 1);
+    return (void *)(window + ash_lowest_bit(word) * block_bytes);
 }
 
 void *ashlar_malloc(struct ashlar_thread_heap *public_th, size_t bytes) {
