@@ -1,4 +1,4 @@
-/* Pass 7: accounting. Proves the heap's own counts against what the earlier passes counted.
+/* Pass 5: accounting. Proves the heap's own counts against what the earlier passes counted.
  *
  * Proves: COUNT_COMMITTED .. COUNT_MOVED (600..608), COUNT_SUM (610: pages in slabs, spans and free
  * runs make the committed ones; by itself where the others cannot be told).

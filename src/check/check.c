@@ -4,11 +4,13 @@
  *    outside, at any moment, without changing it. The verdict is one of three; what could not be
  *    read is never called corrupt, and never sound.
  *
- * 2. Order. Passes run in a fixed order, and each may use only what earlier ones proved:
+ * 2. Order. Each file proves its part, and may use only what was proved before:
  *
- *        region -> pages -> slabs -> spans -> runs -> threads -> accounting -> contents
- *        geometry  partition  identities      lists    lists      counts        bytes
+ *        region -> pages -> slabs, spans, runs -> runs, threads -> accounting -> contents
+ *        geometry  partition  each by its head     lists           counts        bytes
  *
+ *    Pages, slabs, spans and runs share one walk over the page descriptors: a head's shape is
+ *    proved, then the rest of it, so that each descriptor is fetched once.
  *    A broken root ends the check: every address comes from it. Where the partition of the pages is
  *    broken, what links to pages (lists, counts) is not checked: the damage is reported once, where
  *    it is, and not again by everything that leads there.
@@ -93,25 +95,6 @@ const struct ash_page *ash_walk_load(struct ash_check *check, struct ash_walk *w
     return walk->chunk;
 }
 
-enum ashlar_finding_code ash_check_shape(const struct ash_check *check, uint64_t page,
-                                         const struct ash_page *descriptor, uint64_t *pages) {
-    switch (descriptor->kind) {
-    case ASH_PAGE_SLAB:
-        *pages = descriptor->slab_pages;
-        if (*pages > ASH_SLAB_PAGES_MAX) return ASHLAR_PAGE_LENGTH;
-        break;
-    case ASH_PAGE_SPAN:
-    case ASH_PAGE_FREE:
-        *pages = descriptor->pages;
-        break;
-    default:
-        return ASHLAR_PAGE_KIND;
-    }
-    if (*pages == 0 || *pages > check->frontier - page) return ASHLAR_PAGE_LENGTH;
-    if ((uint64_t)(uintptr_t)descriptor->head != ash_at_page(check, page)) return ASHLAR_PAGE_HEAD;
-    return ASHLAR_FINDING_NONE;
-}
-
 bool ash_next_head(struct ash_check *check, struct ash_walk *walk, struct ash_head *head) {
     uint64_t page = head->page + head->pages;
     for (; page < check->frontier; page++) {
@@ -179,8 +162,6 @@ enum ashlar_verdict ashlar_check(const struct ashlar_reader *reader, uint64_t ro
     check.context = context;
     if (ash_pass_region(&check)) {
         ash_pass_pages(&check);
-        ash_pass_slabs(&check);
-        ash_pass_spans(&check);
         ash_pass_runs(&check);
         ash_pass_threads(&check);
         ash_pass_accounting(&check);

@@ -1,10 +1,10 @@
-/* Pass 8: contents, in the audit only. Proves what memory holds where bookkeeping says it is zero.
+/* Pass 6: contents, in the audit only. Proves what memory holds where bookkeeping says it is zero.
  *
  * Proves: CONTENTS_CLEAN (700: pages below the frontier whose dirty bit is clear read as zero, in
  * heaps that purge), CONTENTS_BITMAPS (701: words of the bitmaps that no slab uses are zero; the
  * next slab there starts with its remote words as they are).
  *
- * Relies on: the region pass, the shape of each head, dirty bits of live pages (runs pass).
+ * Relies on: the region pass, the shape of each head, dirty bits of live pages (runs.c).
  *
  * Cost: each clean page is read once, at the speed of memory. Reading a page that was never touched
  * maps the system's shared page of zeros: that is not counted as resident, and takes page tables

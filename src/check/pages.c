@@ -1,4 +1,6 @@
-/* Pass 2: pages. Proves that slabs, spans and free runs partition the pages below the frontier.
+/* Pass 2: pages. Proves that slabs, spans and free runs partition the pages below the frontier, and
+ * hands each head to those who prove the rest of it (slabs.c, spans.c, runs.c): one walk, so that a
+ * descriptor is fetched once.
  *
  * Proves: PAGE_KIND, PAGE_LENGTH, PAGE_HEAD (200..202: a head where a run must start, its length
  * within the frontier, pointing at itself), PAGE_BODY (203: further pages of a slab repeat what a
@@ -11,6 +13,8 @@
  * page that is one; what lies between is not counted as checked. The quick tier goes from head to
  * head and leaves the pages between them out. */
 #include "check/pass.h"
+
+#include <string.h>
 
 static void page_wrong(struct ash_check *check, enum ashlar_finding_code code, uint64_t page,
                        size_t offset, uint64_t expected, uint64_t found) {
@@ -32,50 +36,61 @@ static void page_no_head(struct ash_check *check, uint64_t page, const struct as
                    d->kind == ASH_PAGE_SLAB ? d->slab_pages : d->pages);
 }
 
-static uint64_t page_owner(const struct ash_page *page) {
-    return (uint64_t)(uintptr_t)atomic_load_explicit(&page->owner, memory_order_relaxed);
+/* What a further page of the slab whose head is `head` holds, but for its distance from it. */
+static void page_further(const struct ash_page *head, struct ash_page *further) {
+    *further = *head;
+    further->kind = ASH_PAGE_SLAB_BODY;
+    further->opened_windows = further->place = further->spare = 0;
+    atomic_init(&further->remote_summary, 0);
+    atomic_init(&further->pending_next, 0);
+    memset(&further->summary, 0, sizeof *further - offsetof(struct ash_page, summary));
 }
 
-/* Whether further page `index` of the slab whose head is `head` repeats it. */
-static bool page_repeats(const struct ash_page *head, const struct ash_page *body, uint64_t index) {
-    bool same = body->reciprocal == head->reciprocal && body->words == head->words &&
-                body->full_tail == head->full_tail && body->head == head->head &&
-                body->block_count == head->block_count && body->class_index == head->class_index &&
-                body->slab_pages == head->slab_pages;
-    bool own = body->kind == ASH_PAGE_SLAB_BODY &&
-               body->page_offset_bytes == index << ASH_PAGE_SHIFT &&
-               atomic_load_explicit(&body->remote_summary, memory_order_relaxed) == 0 &&
-               atomic_load_explicit(&body->pending_next, memory_order_relaxed) == 0 &&
-               body->opened_windows == 0 && body->place == 0 && body->spare == 0;
-    return same && own && page_owner(body) == page_owner(head) &&
-           ash_check_zeros(&body->summary, sizeof *body - offsetof(struct ash_page, summary));
+/* Whether a page is further page `index` of that slab. */
+ASH_INLINE bool page_is_further(const struct ash_page *page, const struct ash_page *further,
+                                uint64_t index) {
+    static const struct ash_page_fields distance = {{ASH_PAGE_FIELD(page_offset_bytes)}};
+    return page->page_offset_bytes == index << ASH_PAGE_SHIFT &&
+           ash_check_alike(page, further, &distance);
 }
 
-/* Checks the pages of a run behind its head; returns how many pages of the run hold together: fewer
- * than it claims when another run starts within. */
-static uint64_t page_inside(struct ash_check *check, struct ash_walk *walk, uint64_t page,
-                            const struct ash_page *head, uint64_t pages) {
-    struct ash_page kept; /* the walk may replace what `head` points at */
-    bool slab = head->kind == ASH_PAGE_SLAB;
-    uint64_t end = head->kind == ASH_PAGE_FREE && pages > 1 ? pages - 1 : pages;
-    if (!check->direct) {
-        __builtin_memcpy(&kept, head, sizeof kept);
-        head = &kept;
-    }
-    bool reported = false;
+/* Whether the pages of a run behind its head are right, when all of it is in view. */
+static bool page_inside_right(const struct ash_walk *walk, const struct ash_head *head) {
+    uint64_t from = head->page - walk->first;
+    if (from + head->pages > walk->count) return false;
+    const struct ash_page *pages = walk->chunk + from;
+    if (head->kind == ASH_PAGE_FREE) return ash_check_empty(pages + 1, head->pages - 2);
+    if (head->kind == ASH_PAGE_SPAN) return ash_check_empty(pages + 1, head->pages - 1);
+    struct ash_page further;
+    page_further(pages, &further);
+    for (uint64_t index = 1; index < head->pages; index++)
+        if (!page_is_further(&pages[index], &further, index)) return false;
+    return true;
+}
+
+/* Checks the pages of a run behind its head one by one; returns how many pages of the run hold
+ * together: fewer than it claims when another run starts within. */
+static ASH_NOINLINE uint64_t page_inside(struct ash_check *check, struct ash_walk *walk,
+                                         const struct ash_head *head) {
+    bool slab = head->kind == ASH_PAGE_SLAB, reported = false;
+    uint64_t end = head->kind == ASH_PAGE_FREE ? head->pages - 1 : head->pages;
+    struct ash_page further;
+    page_further(head->descriptor, &further);
     for (uint64_t index = 1; index < end; index++) {
-        const struct ash_page *inside = ash_walk_page(check, walk, page + index);
-        if (inside == NULL) continue;
-        if (slab ? page_repeats(head, inside, index) : ash_check_zeros(inside, sizeof *inside))
+        const struct ash_page *inside = ash_walk_page(check, walk, head->page + index);
+        if (inside == NULL) {
+            check->partition = false;
             continue;
+        }
+        if (slab ? page_is_further(inside, &further, index) : ash_check_empty(inside, 1)) continue;
         if (!reported)
-            page_wrong(check, slab ? ASHLAR_PAGE_BODY : ASHLAR_PAGE_INTERIOR, page + index, 0,
+            page_wrong(check, slab ? ASHLAR_PAGE_BODY : ASHLAR_PAGE_INTERIOR, head->page + index, 0,
                        slab ? ASH_PAGE_SLAB_BODY : ASH_PAGE_NONE, inside->kind);
         reported = true;
         uint64_t unused;
-        if (ash_check_shape(check, page + index, inside, &unused) == 0) return index;
+        if (ash_check_shape(check, head->page + index, inside, &unused) == 0) return index;
     }
-    return pages;
+    return head->pages;
 }
 
 /* Descriptors and dirty bits behind the frontier, as far as the OS page that holds its end goes:
@@ -88,7 +103,7 @@ static void page_beyond(struct ash_check *check) {
     if (end > root->region_pages) end = root->region_pages;
     for (uint64_t page = check->frontier; page < end; page++) {
         const struct ash_page *descriptor = ash_check_page(check, page, &copy);
-        if (descriptor != NULL && !ash_check_zeros(descriptor, sizeof *descriptor))
+        if (descriptor != NULL && !ash_check_empty(descriptor, 1))
             page_wrong(check, ASHLAR_PAGE_BEYOND, page, 0, 0, descriptor->kind);
     }
     unsigned within = check->frontier % 64;
@@ -101,29 +116,61 @@ static void page_beyond(struct ash_check *check) {
               .page = check->frontier / 64 * 64 + ash_lowest_bit(behind), .found = *word);
 }
 
+/* What the other files prove of a head. */
+static void page_hand_on(struct ash_check *check, const struct ash_head *head,
+                         struct ash_thread_view *owners) {
+    if (head->kind == ASH_PAGE_FREE) {
+        ash_check_run(check, head);
+        return;
+    }
+    if (head->kind == ASH_PAGE_SPAN)
+        ash_check_span(check, head);
+    else
+        ash_check_slab(check, head, owners);
+    ash_check_live(check, head);
+}
+
 void ash_pass_pages(struct ash_check *check) {
     struct ash_walk walk;
-    uint64_t pages, unreadable = check->report->unreadable;
-    bool lost = false; /* within a stretch that was reported already */
+    struct ash_thread_view owners;
+    struct ash_page kept;
+    uint64_t pages, checked = 0, end = 0; /* of the last run that was handed on */
+    bool lost = false;                    /* within a stretch that was reported already */
+    bool inside = check->tier != ASHLAR_CHECK_QUICK;
     walk.first = walk.count = 0;
+    owners.id = 0;
     check->muted = check->moving;
-    check->partition = true;
+    check->partition = check->identities = true;
     for (uint64_t page = 0; page < check->frontier; page += pages) {
-        const struct ash_page *head = ash_walk_page(check, &walk, page);
-        enum ashlar_finding_code code = ASHLAR_FINDING_NONE;
-        if (head != NULL) code = ash_check_shape(check, page, head, &pages);
-        if (head == NULL || code != ASHLAR_FINDING_NONE) {
-            if (head != NULL && !lost) page_no_head(check, page, head, code);
+        const struct ash_page *found = ash_walk_page(check, &walk, page);
+        enum ashlar_finding_code code =
+            found == NULL ? ASHLAR_PAGE_KIND : ash_check_shape(check, page, found, &pages);
+        if (ASH_UNLIKELY(code != ASHLAR_FINDING_NONE)) {
+            if (found == NULL)
+                check->partition = false;
+            else if (!lost)
+                page_no_head(check, page, found, code);
             lost = true;
             pages = 1;
             continue;
         }
         lost = false;
-        if (check->tier != ASHLAR_CHECK_QUICK && pages > 1)
-            pages = page_inside(check, &walk, page, head, pages);
-        check->report->pages_checked += pages;
+        if (!check->direct) { /* the walk may replace it on its way */
+            kept = *found;
+            found = &kept;
+        }
+        const struct ash_head head = {page, pages, found, (enum ash_page_kind)found->kind};
+        if (inside && pages > 1 && !page_inside_right(&walk, &head))
+            pages = page_inside(check, &walk, &head);
+        checked += pages;
+        if (page < end) continue; /* within the run before it, which claimed too much */
+        end = page + head.pages;
+        page_hand_on(check, &head, &owners);
     }
-    if (!check->moving) page_beyond(check);
-    if (check->moving || check->report->unreadable != unreadable) check->partition = false;
+    check->report->pages_checked = checked;
+    if (check->moving)
+        check->partition = false;
+    else
+        page_beyond(check);
     check->muted = false;
 }

@@ -37,11 +37,12 @@ struct ash_check {
     const struct ash_heap *heap; /* the heap object, in place or copied */
     /* Proved by the region pass. Until it has passed, nothing else may be followed. */
     uint64_t frontier; /* pages whose bookkeeping may be read */
+    uint64_t pages;    /* address of descriptor 0 */
     uint32_t thread_heaps;
     bool moving; /* not quiescent, and the heap is in transition */
     /* Proved by the pages pass: heads partition the pages. Links to pages rely on it. */
     bool partition;
-    /* Proved by the slabs pass: class, owner and place of every slab. Thread heaps' lists rely on
+    /* Proved by slabs.c: class, owner and place of every slab. Thread heaps' lists rely on
      * it. */
     bool identities;
     struct ash_tally tally;
@@ -64,17 +65,64 @@ ASH_INLINE const void *ash_check_view(struct ash_check *check, uint64_t address,
     return ash_check_copy(check, address, bytes, scratch);
 }
 
+/* Two words at once, and the same at any address that suits a word. */
+typedef uint64_t ash_lanes __attribute__((vector_size(16), may_alias));
+typedef uint64_t ash_lanes_anywhere __attribute__((vector_size(16), aligned(8), may_alias));
+enum { ASH_PAGE_LANES = sizeof(struct ash_page) / sizeof(ash_lanes) };
+static_assert(ASH_PAGE_LANES == 8, "ash_check_empty takes eight at a time");
+
 /* Whether all of `bytes` bytes (a multiple of 8, aligned to 8) are zero. */
 ASH_INLINE bool ash_check_zeros(const void *start, size_t bytes) {
-    const uint64_t *words = (const uint64_t *)start;
-    uint64_t any = 0;
-    for (size_t word = 0; word < bytes / 8; word++) any |= words[word];
-    return any == 0;
+    const ash_lanes_anywhere *lanes = (const ash_lanes_anywhere *)start;
+    ash_lanes any = {0};
+    size_t count = bytes / sizeof *lanes;
+    for (size_t at = 0; at < count; at++) any |= lanes[at];
+    uint64_t last = bytes % sizeof *lanes != 0 ? ((const uint64_t *)start)[bytes / 8 - 1] : 0;
+    return (any[0] | any[1] | last) == 0;
+}
+
+/* Whether `count` descriptors are zero. */
+ASH_INLINE bool ash_check_empty(const struct ash_page *pages, uint64_t count) {
+    const ash_lanes *lanes = (const ash_lanes *)pages, *end = lanes + count * ASH_PAGE_LANES;
+    ash_lanes even = {0}, odd = {0};
+    for (; lanes != end; lanes += ASH_PAGE_LANES) {
+        even = even | lanes[0] | lanes[2] | lanes[4] | lanes[6];
+        odd = odd | lanes[1] | lanes[3] | lanes[5] | lanes[7];
+    }
+    even |= odd;
+    return (even[0] | even[1]) == 0;
+}
+
+/* The bytes of a descriptor that some fields take; as bytes, because an initialised union says
+ * nothing of those that its member does not cover. */
+struct ash_page_fields {
+    _Alignas(ash_lanes) uint8_t bytes[sizeof(struct ash_page)];
+};
+#define ASH_PAGE_FIELD(field)                                                                      \
+    [offsetof(struct ash_page, field)... offsetof(struct ash_page, field) +                        \
+        sizeof(((struct ash_page *)0)->field) - 1] = UINT8_MAX
+
+/* Whether a descriptor is zero but for these fields. */
+ASH_INLINE bool ash_check_only(const struct ash_page *page, const struct ash_page_fields *fields) {
+    const ash_lanes *lanes = (const ash_lanes *)page, *masks = (const ash_lanes *)fields;
+    ash_lanes any = {0};
+    for (unsigned at = 0; at < ASH_PAGE_LANES; at++) any |= lanes[at] & ~masks[at];
+    return (any[0] | any[1]) == 0;
+}
+
+/* Whether two descriptors are alike but for these fields. */
+ASH_INLINE bool ash_check_alike(const struct ash_page *page, const struct ash_page *other,
+                                const struct ash_page_fields *fields) {
+    const ash_lanes *lanes = (const ash_lanes *)page, *others = (const ash_lanes *)other;
+    const ash_lanes *masks = (const ash_lanes *)fields;
+    ash_lanes any = {0};
+    for (unsigned at = 0; at < ASH_PAGE_LANES; at++) any |= (lanes[at] ^ others[at]) & ~masks[at];
+    return (any[0] | any[1]) == 0;
 }
 
 /* Addresses of things in the heap's own space. */
 ASH_INLINE uint64_t ash_at_page(const struct ash_check *check, uint64_t page) {
-    return check->heap->root.pages + page * sizeof(struct ash_page);
+    return check->pages + page * sizeof(struct ash_page);
 }
 ASH_INLINE uint64_t ash_at_field(const struct ash_check *check, uint64_t page, size_t offset) {
     return ash_at_page(check, page) + offset;
@@ -118,8 +166,25 @@ struct ash_head {
 };
 /* How a descriptor fails to be a head at its place: 0, or the finding's code. *pages receives the
  * run's length when it is one. */
-enum ashlar_finding_code ash_check_shape(const struct ash_check *check, uint64_t page,
-                                         const struct ash_page *descriptor, uint64_t *pages);
+ASH_INLINE enum ashlar_finding_code ash_check_shape(const struct ash_check *check, uint64_t page,
+                                                    const struct ash_page *descriptor,
+                                                    uint64_t *pages) {
+    switch (descriptor->kind) {
+    case ASH_PAGE_SLAB:
+        *pages = descriptor->slab_pages;
+        if (*pages > ASH_SLAB_PAGES_MAX) return ASHLAR_PAGE_LENGTH;
+        break;
+    case ASH_PAGE_SPAN:
+    case ASH_PAGE_FREE:
+        *pages = descriptor->pages;
+        break;
+    default:
+        return ASHLAR_PAGE_KIND;
+    }
+    if (*pages == 0 || *pages > check->frontier - page) return ASHLAR_PAGE_LENGTH;
+    if ((uint64_t)(uintptr_t)descriptor->head != ash_at_page(check, page)) return ASHLAR_PAGE_HEAD;
+    return ASHLAR_FINDING_NONE;
+}
 /* Moves to the next head; stretches that belong to none are passed over (the pages pass reports
  * them). Start with *head zeroed and walk->count 0. False at the frontier. */
 bool ash_next_head(struct ash_check *check, struct ash_walk *walk, struct ash_head *head);
@@ -142,7 +207,16 @@ ASH_INLINE bool ash_check_changing(const struct ash_check *check,
     return !check->reader->quiescent && transition != ASH_QUIET && transition != ASH_REMOTE;
 }
 /* How many of `pages` pages have their dirty bit set; false when the bits cannot be read. */
-bool ash_check_dirty(struct ash_check *check, uint64_t page, uint64_t pages, uint64_t *dirty);
+bool ash_check_dirty_range(struct ash_check *check, uint64_t page, uint64_t pages, uint64_t *dirty);
+ASH_INLINE bool ash_check_dirty(struct ash_check *check, uint64_t page, uint64_t pages,
+                                uint64_t *dirty) {
+    uint64_t word = page / 64 - check->dirty_first, full = ash_low_bits((unsigned)pages);
+    if (ASH_UNLIKELY(page % 64 + pages > 64 || word >= check->dirty_count))
+        return ash_check_dirty_range(check, page, pages, dirty);
+    uint64_t bits = check->dirty_words[word] >> (page % 64) & full;
+    *dirty = ASH_LIKELY(bits == full) ? pages : ash_count_bits(bits);
+    return true;
+}
 
 /* Fingerprint of one slab's owner and class. The sum over all slabs equals the sum over all bins of
  * this times the bin's count of slabs just when every count is right, but for one chance in 2^64:
@@ -159,14 +233,19 @@ void ash_check_slab(struct ash_check *check, const struct ash_head *head,
 void ash_check_span(struct ash_check *check, const struct ash_head *head);
 void ash_check_run(struct ash_check *check, const struct ash_head *head);
 void ash_check_run_neighbours(struct ash_check *check, const struct ash_head *head);
+/* What is handed out counts as dirty. */
+void ash_check_not_dirty(struct ash_check *check, const struct ash_head *head, uint64_t dirty);
+ASH_INLINE void ash_check_live(struct ash_check *check, const struct ash_head *head) {
+    uint64_t dirty;
+    if (ash_check_dirty(check, head->page, head->pages, &dirty) && dirty != head->pages)
+        ash_check_not_dirty(check, head, dirty);
+}
 void ash_check_bin(struct ash_check *check, const struct ash_thread_heap *th, uint32_t id,
                    unsigned class_index);
 
 /* The passes, in order. Region and pages tell whether the next ones may go on. */
 bool ash_pass_region(struct ash_check *check);
 void ash_pass_pages(struct ash_check *check);
-void ash_pass_slabs(struct ash_check *check);
-void ash_pass_spans(struct ash_check *check);
 void ash_pass_runs(struct ash_check *check);
 void ash_pass_threads(struct ash_check *check);
 void ash_pass_accounting(struct ash_check *check);

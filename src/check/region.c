@@ -275,6 +275,7 @@ bool ash_pass_region(struct ash_check *check) {
                                                           sizeof(struct ash_heap), &check->copy);
     if (check->heap == NULL) return false;
     if (!root_constant(check)) return false;
+    check->pages = check->heap->root.pages;
     root_state(check);
     check->muted = check->moving;
     root_frontier(check);

@@ -1,4 +1,5 @@
-/* Pass 5: runs. Proves the free runs, how they are listed, and which pages are dirty.
+/* Runs. Proves the free runs, each as the walk of the pages pass comes to it, and which pages are
+ * dirty; then, as pass 3, how the free runs are listed.
  *
  * Proves: RUN_ENDS, RUN_NEIGHBOURS (450, 451), RUN_BIN, RUN_LINKS, RUN_BITMAP, RUN_UNLISTED
  * (452..455: each run is in the bin of its size, once), DIRTY_LINKS, DIRTY_ORDER, DIRTY_UNLISTED,
@@ -40,7 +41,8 @@ static const uint64_t *dirty_load(struct ash_check *check, uint64_t word) {
     return check->dirty_words;
 }
 
-bool ash_check_dirty(struct ash_check *check, uint64_t page, uint64_t pages, uint64_t *dirty) {
+bool ash_check_dirty_range(struct ash_check *check, uint64_t page, uint64_t pages,
+                           uint64_t *dirty) {
     uint64_t count = 0, end = page + pages;
     while (page < end) {
         uint64_t word = page / 64, stop = (word + 1) * 64 < end ? (word + 1) * 64 : end;
@@ -55,15 +57,14 @@ bool ash_check_dirty(struct ash_check *check, uint64_t page, uint64_t pages, uin
     return true;
 }
 
-/* Fields of line 0 that free runs do not use. */
-static bool run_line_spare(const struct ash_page *page) {
-    uint64_t any = page->reciprocal | (uint64_t)(uintptr_t)page->words | page->full_tail |
-                   page->page_offset_bytes | page->block_count | page->class_index |
-                   (uint64_t)(uintptr_t)atomic_load_explicit(&page->owner, memory_order_relaxed) |
-                   atomic_load_explicit(&page->remote_summary, memory_order_relaxed) |
-                   atomic_load_explicit(&page->pending_next, memory_order_relaxed);
-    return any == 0;
-}
+/* Fields of a free run's last page, and of its first. */
+static const struct ash_page_fields run_last_fields = {
+    {ASH_PAGE_FIELD(head), ASH_PAGE_FIELD(kind), ASH_PAGE_FIELD(pages)}};
+static const struct ash_page_fields run_fields = {
+    {ASH_PAGE_FIELD(head), ASH_PAGE_FIELD(kind), ASH_PAGE_FIELD(pages),
+     ASH_PAGE_FIELD(run.bin_next), ASH_PAGE_FIELD(run.bin_previous), ASH_PAGE_FIELD(run.dirty_next),
+     ASH_PAGE_FIELD(run.dirty_previous), ASH_PAGE_FIELD(run.freed_ms),
+     ASH_PAGE_FIELD(run.dirty_pages)}};
 
 static void run_ends(struct ash_check *check, const struct ash_head *head) {
     struct ash_page copy;
@@ -75,20 +76,16 @@ static void run_ends(struct ash_check *check, const struct ash_head *head) {
     if (!same)
         run_wrong(check, ASHLAR_RUN_ENDS, last, offsetof(struct ash_page, pages), head->pages,
                   end->pages);
-    else if (!run_line_spare(end) ||
-             !ash_check_zeros(&end->summary, sizeof *end - offsetof(struct ash_page, summary)))
+    else if (!ash_check_only(end, &run_last_fields))
         run_wrong(check, ASHLAR_RUN_SPARE, last, 0, 0, 0);
 }
 
 void ash_check_run(struct ash_check *check, const struct ash_head *head) {
     const struct ash_page *run = head->descriptor;
     uint64_t pages = head->pages, dirty;
-    const uint8_t *bytes = (const uint8_t *)run;
-    bool spare = run_line_spare(run);
-    size_t used = offsetof(struct ash_page, run.dirty_pages) + sizeof run->run.dirty_pages;
-    for (size_t at = used; at < sizeof *run; at++) spare = spare && bytes[at] == 0;
-    if (run->run.dirty_pages == 0 && run->run.freed_ms != 0) spare = false;
-    if (!spare) run_wrong(check, ASHLAR_RUN_SPARE, head->page, 0, 0, 0);
+    bool timeless = run->run.dirty_pages != 0 || run->run.freed_ms == 0;
+    if (!timeless || !ash_check_only(run, &run_fields))
+        run_wrong(check, ASHLAR_RUN_SPARE, head->page, 0, 0, 0);
     if (ash_check_dirty(check, head->page, pages, &dirty) && run->run.dirty_pages != dirty)
         RUN_WRONG(check, head, ASHLAR_DIRTY_COUNT, run.dirty_pages, dirty);
     if (run->run.dirty_pages == 0 && (run->run.dirty_next != 0 || run->run.dirty_previous != 0))
@@ -214,28 +211,14 @@ static void run_dirty_list(struct ash_check *check) {
                   .found = heap->next_purge_ms, .address = ASH_AT_HEAP(check, next_purge_ms));
 }
 
-static void run_live(struct ash_check *check, const struct ash_head *head) {
-    uint64_t dirty;
-    if (ash_check_dirty(check, head->page, head->pages, &dirty) && dirty != head->pages)
-        ASH_FOUND(check, .code = ASHLAR_DIRTY_LIVE, .page = head->page, .expected = head->pages,
-                  .found = dirty, .address = check->heap->root.dirty + head->page / 64 * 8);
+ASH_COLD void ash_check_not_dirty(struct ash_check *check, const struct ash_head *head,
+                                  uint64_t dirty) {
+    ASH_FOUND(check, .code = ASHLAR_DIRTY_LIVE, .page = head->page, .expected = head->pages,
+              .found = dirty, .address = check->heap->root.dirty + head->page / 64 * 8);
 }
 
 void ash_pass_runs(struct ash_check *check) {
-    struct ash_walk walk;
-    struct ash_head head = {0};
-    uint64_t unreadable = check->report->unreadable;
-    walk.first = walk.count = 0;
-    check->muted = check->moving;
-    while (ash_next_head(check, &walk, &head)) {
-        if (head.kind == ASH_PAGE_FREE)
-            ash_check_run(check, &head);
-        else
-            run_live(check, &head);
-    }
-    check->muted = false;
-    /* Lists are whole only where every run was seen. */
-    if (!check->partition || check->report->unreadable != unreadable) return;
+    if (!check->partition) return; /* lists are whole only where every run was seen */
     run_bins(check);
     run_dirty_list(check);
 }

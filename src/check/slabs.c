@@ -1,4 +1,5 @@
-/* Pass 3: slabs. Proves what each slab is, and the state of each of its blocks.
+/* Slabs, each as the walk of the pages pass comes to it. Proves what each slab is, and the state of
+ * each of its blocks.
  *
  * Proves: SLAB_CLASS, SLAB_GEOMETRY, SLAB_WORDS, SLAB_OWNER, SLAB_PLACE (300..304: together the
  * identity that thread heaps' lists rely on), SLAB_LINKS, SLAB_SPARE (312, 313), and but for the
@@ -275,17 +276,4 @@ void ash_check_slab(struct ash_check *check, const struct ash_head *found,
     slab_place(check, &slab, summary);
     slab_count(check, &slab, found->pages);
     check->muted = muted;
-}
-
-void ash_pass_slabs(struct ash_check *check) {
-    struct ash_walk walk;
-    struct ash_thread_view owners;
-    struct ash_head head = {0};
-    walk.first = walk.count = 0;
-    owners.id = 0;
-    check->muted = check->moving;
-    check->identities = true;
-    while (ash_next_head(check, &walk, &head))
-        if (head.kind == ASH_PAGE_SLAB) ash_check_slab(check, &head, &owners);
-    check->muted = false;
 }

@@ -1,4 +1,4 @@
-/* Pass 6: threads. Proves the thread heaps, their bins, and every list of slabs.
+/* Pass 4: threads. Proves the thread heaps, their bins, and every list of slabs.
  *
  * Proves: THREAD_ID, THREAD_STATE, THREAD_FIELDS, THREAD_LIMIT, THREAD_TRANSITION, THREAD_SPARE,
  * THREAD_ACQUIRED, POOL_LINKS, POOL_UNLISTED (500..508), BIN_CLASS, BIN_SLAB, BIN_WORD, BIN_WINDOW,
@@ -6,7 +6,7 @@
  * (520..523), PENDING_MEMBER, PENDING_LINKS, PENDING_UNLISTED (530..532).
  *
  * Relies on: the region pass; for whatever links to slabs, the partition (pages pass) and the
- * identity of every slab (slabs pass).
+ * identity of every slab (slabs.c).
  *
  * Queues are doubly linked and stacks singly: see check.c, section 4. How many slabs of each class
  * a thread heap owns is proved by a fingerprint (ash_check_owned); only when it disagrees are the

@@ -69,8 +69,8 @@ struct ash_thread_heap;
  * only; line 1 belongs to the owner. */
 struct ash_page {
     /* line 0 */
-    uint64_t reciprocal; /* slab: ceil(2^64 / block bytes) */
-    uint64_t *words;     /* slab: its free words, 1 = free; inline below or in the bitmaps */
+    _Alignas(ASH_CACHE_LINE) uint64_t reciprocal; /* slab: ceil(2^64 / block bytes) */
+    uint64_t *words; /* slab: its free words, 1 = free; inline below or in the bitmaps */
     _Atomic(struct ash_thread_heap *) owner; /* slab: who allocates from it; else NULL */
     uint64_t full_tail;    /* slab: the last window's word when all its blocks are free */
     struct ash_page *head; /* slab: descriptor of its first page; span, free run: likewise */
