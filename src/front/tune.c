@@ -86,8 +86,8 @@ static void front_stats(void) {
     if (heap != NULL) ash_diag_statistics(heap, false, STDERR_FILENO);
 }
 
-/* One element a class that has free blocks, in glibc's form: blocks from..to bytes, how many of them
- * are free and what they come to. */
+/* One element a class that has free blocks, in glibc's form: blocks from..to bytes, how many of
+ * them are free and what they come to. */
 static void xml_classes(FILE *out, const struct ashlar_class_stats *classes) {
     size_t from = 1;
     fputs("<sizes>\n", out);
