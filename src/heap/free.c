@@ -17,6 +17,13 @@ static ASH_COLD void free_faulty(struct ash_thread_heap *th, void *block, const 
     ash_locate_live(th, operation, (uint64_t)(uintptr_t)block, &located);
 }
 
+/* Another thread freed it before, be it only a moment: whatever is there by now. */
+static ASH_COLD void free_again(struct ash_thread_heap *th, void *block,
+                                const struct ash_located *located) {
+    ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", (uint64_t)(uintptr_t)block, located->start,
+               located->bytes, 0);
+}
+
 /* Frees the first block of a window, or what may be the last live one. The word is set within the
  * transition: a reader outside sees no word that the summary does not know of. */
 static ASH_NOINLINE void free_window(struct ash_thread_heap *th, struct ash_page *page,
@@ -75,27 +82,45 @@ ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_pag
     free_commit(th, page, word, before, after);
 }
 
+/* Frees a block of a slab that another thread heap owns. */
+static ASH_NOINLINE void free_remote(struct ash_thread_heap *th, void *block, struct ash_page *page,
+                                     struct ash_thread_heap *owner) {
+    bool starts;
+    uint64_t offset = ((uint64_t)(uintptr_t)block % ASH_PAGE_BYTES) + page->page_offset_bytes;
+    uint64_t index = ash_block_index(offset, page->reciprocal, &starts);
+    if (ASH_UNLIKELY(!starts || index >= page->block_count)) return free_faulty(th, block, "free");
+    uint32_t before = ash_transition_begin(th, ASH_REMOTE);
+    bool freed = ash_remote_free(th->heap, owner, page->head, (uint32_t)index);
+    ash_transition_end(th, before);
+    if (ASH_UNLIKELY(!freed)) {
+        struct ash_located located = ash_locate(th->heap, (uint64_t)(uintptr_t)block);
+        free_again(th, block, &located);
+    }
+}
+
+/* Neither a block of a slab nor anything refused already: a span, or a fault. */
+static ASH_NOINLINE void free_located(struct ash_thread_heap *th, void *block) {
+    struct ash_located located;
+    if (!ash_locate_live(th, "free", (uint64_t)(uintptr_t)block, &located)) return;
+    bool freed = located.place == ASH_AT_SPAN && ash_span_release(th->heap, located.head);
+    if (!freed) free_again(th, block, &located);
+}
+
 /* Anything but a block that `th` owns below the frontier it knows of. */
 static ASH_NOINLINE void free_elsewhere(struct ash_thread_heap *th, void *block) {
     if (block == NULL) return;
-    struct ash_heap *heap = th->heap;
-    uint64_t address = (uint64_t)(uintptr_t)block;
-    uint64_t number = (address - th->region_base) >> ASH_PAGE_SHIFT;
+    uint64_t number = ((uint64_t)(uintptr_t)block - th->region_base) >> ASH_PAGE_SHIFT;
     if (number >= th->page_limit)
-        th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
+        th->page_limit =
+            atomic_load_explicit(&th->heap->root.committed_pages, memory_order_acquire);
     if (number >= th->page_limit) return free_faulty(th, block, "free");
     struct ash_page *page = th->pages + number;
+    /* The kind first: with it, all that a free reads of a slab is there. */
+    enum ash_page_kind kind = ash_page_kind_of(page);
+    if (kind != ASH_PAGE_SLAB && kind != ASH_PAGE_SLAB_BODY) return free_located(th, block);
     struct ash_thread_heap *owner = atomic_load_explicit(&page->owner, memory_order_relaxed);
     if (owner == th) return free_own(th, block, page, "free");
-    struct ash_located located;
-    if (!ash_locate_live(th, "free", address, &located)) return;
-    uint32_t before = ash_transition_begin(th, ASH_REMOTE);
-    bool freed = located.place == ASH_AT_SPAN
-                     ? ash_span_release(heap, located.head)
-                     : ash_remote_free(heap, owner, located.head, located.index);
-    ash_transition_end(th, before);
-    if (!freed)
-        ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", address, located.start, located.bytes, 0);
+    free_remote(th, block, page, owner);
 }
 
 void ashlar_free(struct ashlar_thread_heap *public_th, void *block) {
