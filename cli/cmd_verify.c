@@ -92,7 +92,7 @@ static int show(struct ash_session *session, void *context) {
     char detail[800];
     snprintf(detail, sizeof detail, "%s, %s checked",
              ash_plural(report.blocks_checked, "block").text,
-             ash_percent(report.pages_checked, report.pages_total).text);
+             ash_percent(report.pages_checked - report.pages_changing, report.pages_total).text);
     const char *verdict =
         count.findings > 0 ? ash_finding_verdict(count.first) : ashlar_verdict_text(report.verdict);
     ash_report_summary(session->source, verdict, code, count.findings, detail);

@@ -44,7 +44,7 @@ static const void *view(void *context, uint64_t address, size_t bytes, void *scr
     return scratch;
 }
 
-const struct ashlar_reader ash_guarded_reader = {NULL, view, true};
+const struct ashlar_reader ash_guarded_reader = {.view = view, .quiescent = true};
 
 void ash_guarded_reset(void) {
     window_bytes = 0;

@@ -28,6 +28,14 @@ struct ashlar_reader {
     /* No operation is under way in the heap. When false, what a transition in progress may have
      * half done is reported as unchecked, not as corrupt. */
     bool quiescent;
+    /* The caller holds both locks of the heap: nobody changes which pages are what, nor acquires or
+     * releases thread heaps. */
+    bool locked;
+    /* Not quiescent, and not even stopped: threads run meanwhile. What they may change is reported
+     * as unchecked: without the locks everything, else what belongs to thread heaps in use, but for
+     * the one with the id `mine` (0: none). `view` has to copy then. */
+    bool running;
+    uint32_t mine;
 };
 /* Reads this process directly. */
 extern const struct ashlar_reader ashlar_reader_self;
@@ -55,6 +63,7 @@ struct ashlar_check_report {
     enum ashlar_verdict verdict;
     uint64_t findings;
     uint64_t pages_checked, pages_total;
+    uint64_t pages_changing; /* of those checked: what was changing them could not be judged */
     uint64_t blocks_checked; /* live, free and remotely freed */
     uint64_t live_blocks;
     uint64_t unreadable;    /* things that could not be read */

@@ -29,7 +29,8 @@
  *    quiescent sees the mark; what that path may have half done is then looked at *muted*: what
  *    would be a finding is counted as in transition instead. Remote frees and the freeing thread's
  *    steps have no mark; what they may have half done is muted in every check that is not
- *    quiescent.
+ *    quiescent. A caller whose process runs on meanwhile holds the heap's locks, reads through
+ *    copies, and has everything muted that belongs to a thread that may be running.
  *
  * 6. Failure. No allocation, no assertion, no recursion: a check takes about 16 KiB of stack. */
 #include "check/pass.h"
@@ -144,6 +145,7 @@ static void check_begin(struct ash_check *check, const struct ashlar_reader *rea
 
 static enum ashlar_verdict check_end(struct ash_check *check) {
     struct ashlar_check_report *report = check->report;
+    if (check->moving) report->pages_changing = report->pages_checked;
     if (report->findings > 0)
         report->verdict = ASHLAR_CORRUPT;
     else if (report->unreadable > 0 || report->in_transition > 0)

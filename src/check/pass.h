@@ -200,11 +200,14 @@ const struct ash_thread_heap *ash_check_thread(struct ash_check *check,
                                                struct ash_thread_view *view, uint32_t id);
 /* Id of the thread heap at an address of the heap's own space; 0 when none lies there. */
 uint32_t ash_check_thread_id(const struct ash_check *check, uint64_t address);
-/* Whether what only this thread heap changes may be half done. */
-ASH_INLINE bool ash_check_changing(const struct ash_check *check,
-                                   const struct ash_thread_heap *th) {
+/* Whether what only this thread heap changes may be half done, or changes meanwhile. */
+ASH_INLINE bool ash_check_changing(const struct ash_check *check, const struct ash_thread_heap *th,
+                                   uint32_t id) {
+    const struct ashlar_reader *reader = check->reader;
     uint32_t transition = atomic_load_explicit(&th->transition, memory_order_relaxed);
-    return !check->reader->quiescent && transition != ASH_QUIET && transition != ASH_REMOTE;
+    uint32_t state = atomic_load_explicit(&th->state, memory_order_relaxed);
+    bool runs = reader->running && id != reader->mine && state != ASH_THREAD_POOLED;
+    return !reader->quiescent && (runs || (transition != ASH_QUIET && transition != ASH_REMOTE));
 }
 /* How many of `pages` pages have their dirty bit set; false when the bits cannot be read. */
 bool ash_check_dirty_range(struct ash_check *check, uint64_t page, uint64_t pages, uint64_t *dirty);

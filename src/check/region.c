@@ -228,7 +228,8 @@ static void root_thread_heaps(struct ash_check *check) {
 
 static void root_lock(struct ash_check *check, const struct ash_lock *lock, size_t offset) {
     uint32_t state = atomic_load_explicit(&lock->state, memory_order_relaxed);
-    if (state == 0 || !check->reader->quiescent) return; /* a holder's mark may be anything */
+    if (state == 0 || !check->reader->quiescent || check->reader->locked)
+        return; /* a holder's mark may be anything */
     ASH_FOUND(check, .code = ASHLAR_ROOT_LOCK, .address = ash_at_heap(check, offset),
               .found = state);
 }
@@ -248,8 +249,9 @@ static void root_state(struct ash_check *check) {
     root_lock(check, &heap->lock, offsetof(struct ash_heap, lock));
     root_lock(check, &heap->pool_lock, offsetof(struct ash_heap, pool_lock));
     /* A count can be half changed under the lock without a mark: both mean that pages move. */
-    bool busy = transition != ASH_QUIET ||
-                atomic_load_explicit(&heap->lock.state, memory_order_relaxed) != 0 ||
+    bool held = check->reader->running ||
+                atomic_load_explicit(&heap->lock.state, memory_order_relaxed) != 0;
+    bool busy = transition != ASH_QUIET || (held && !check->reader->locked) ||
                 atomic_load_explicit(&heap->fork_left, memory_order_relaxed) != 0;
     check->moving = busy && !check->reader->quiescent;
     if (transition > ASH_RESET || (transition != ASH_QUIET && check->reader->quiescent)) {

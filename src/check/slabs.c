@@ -74,7 +74,7 @@ static void slab_owner(struct ash_check *check, struct slab *slab, struct ash_th
     }
     slab->owner_id = id;
     slab->owner = ash_check_thread(check, owners, id);
-    slab->changing = slab->owner != NULL && ash_check_changing(check, slab->owner);
+    slab->changing = slab->owner != NULL && ash_check_changing(check, slab->owner, id);
 }
 
 /* Whether the bin's current slab, which is not this one, is a right one. When it is not, the
@@ -271,6 +271,7 @@ void ash_check_slab(struct ash_check *check, const struct ash_head *found,
                    (uint64_t)(uintptr_t)head->words);
     if (head->spare != 0) SLAB_WRONG(check, &slab, ASHLAR_SLAB_SPARE, spare, 0);
     check->muted = muted || slab.changing;
+    if (slab.changing) check->report->pages_changing += found->pages;
     uint64_t summary = head->summary;
     if (check->tier != ASHLAR_CHECK_QUICK) summary = slab_blocks(check, &slab);
     slab_place(check, &slab, summary);

@@ -258,7 +258,7 @@ static void thread_lists(struct ash_check *check, const struct thread *thread,
 
 static void thread_check(struct ash_check *check, const struct thread *thread,
                          struct threads *threads) {
-    bool changing = ash_check_changing(check, thread->th);
+    bool changing = ash_check_changing(check, thread->th, thread->id);
     check->muted = check->moving;
     thread_fields(check, thread);
     check->muted = check->moving || changing;
@@ -310,7 +310,7 @@ static void recount(struct ash_check *check) {
         walk.first = walk.count = 0;
         view.id = 0;
         const struct ash_thread_heap *th = ash_check_thread(check, &view, id);
-        if (th == NULL || ash_check_changing(check, th)) continue;
+        if (th == NULL || ash_check_changing(check, th, id)) continue;
         while (ash_next_head(check, &walk, &head))
             if (slab_of(check, head.descriptor, id) &&
                 head.descriptor->class_index < ASH_CLASS_COUNT)
@@ -353,8 +353,10 @@ void ash_pass_threads(struct ash_check *check) {
     bool whole = check->report->unreadable == unreadable && check->report->findings == findings;
     if (threads.lists && whole) threads_complete(check, &threads);
     /* The pool's lock has no mark beside it. */
-    bool pooling = !check->reader->quiescent &&
-                   atomic_load_explicit(&heap->pool_lock.state, memory_order_relaxed) != 0;
+    const struct ashlar_reader *reader = check->reader;
+    bool pooling = !reader->quiescent && !reader->locked &&
+                   (reader->running ||
+                    atomic_load_explicit(&heap->pool_lock.state, memory_order_relaxed) != 0);
     if (pooling) check->report->in_transition++;
     if (pooling || threads.changing || !whole || check->moving) return;
     if (heap->root.acquired != threads.active)

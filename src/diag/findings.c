@@ -54,7 +54,7 @@ void ash_diag_summary(struct ash_line *line, const struct ashlar_check_report *r
     ash_line_text(line, "; ");
     ash_line_plural(line, report->blocks_checked, "block");
     ash_line_text(line, ", ");
-    ash_line_share(line, report->pages_checked, report->pages_total);
+    ash_line_share(line, report->pages_checked - report->pages_changing, report->pages_total);
     ash_line_text(line, " checked");
     if (report->unreadable > 0) {
         ash_line_text(line, "; ");

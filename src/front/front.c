@@ -30,11 +30,17 @@
  *    while the parent's thread waits.
  * 5. Locks. start_lock (making the process heap) and shared_lock (the shared thread heap): neither
  *    is taken while the other is held, and both come before the core's.
- * 6. How it fails. Without memory for a heap every call answers as C says for no memory, and the
+ * 6. Counted operations. With the option verify_every no thread has an ash_front_mine: every
+ *    operation comes through enter and leave, where it is counted. Without it, counting costs
+ *    nothing.
+ * 7. How it fails. Without memory for a heap every call answers as C says for no memory, and the
  *    next one tries again. */
 #include "front/front.h"
 
+#include "front/options.h"
+#include "front/reports.h"
 #include "front/space.h"
+#include "front/verify.h"
 #include "os/lock.h"
 
 #include <errno.h>
@@ -45,6 +51,9 @@ enum thread_state { THREAD_NEW = 0, THREAD_OWN, THREAD_LAST_ROUND, THREAD_SHARIN
 
 _Thread_local struct ashlar_thread_heap *ash_front_mine;
 static _Thread_local enum thread_state thread_state __attribute__((tls_model("initial-exec")));
+/* The thread heap of an OWN thread; ash_front_mine is the same unless operations are counted. */
+static _Thread_local struct ashlar_thread_heap *own __attribute__((tls_model("initial-exec")));
+static _Thread_local uint64_t operations __attribute__((tls_model("initial-exec")));
 
 static struct {
     _Atomic(struct ashlar_heap *) heap;
@@ -53,6 +62,7 @@ static struct {
     struct ashlar_thread_heap *shared; /* under shared_lock; NULL until needed */
     pthread_key_t key;
     bool has_key; /* both written before heap is */
+    bool has_options;
     _Atomic bool has_fork_handlers;
     uint32_t fork_took; /* forks under way, a bit each: did it take shared_lock? */
 } front;
@@ -64,14 +74,25 @@ static void thread_end(void *th) {
         if (pthread_setspecific(front.key, th) == 0) return;
     }
     thread_state = THREAD_SHARING;
-    ash_front_mine = NULL;
+    ash_front_mine = own = NULL;
     ashlar_thread_heap_release(th);
+}
+
+/* Under start_lock. Called again when there was no memory for a heap. */
+static struct ashlar_heap *front_make(void) {
+    if (!front.has_options) ash_options_read();
+    front.has_options = true;
+    struct ashlar_heap_options options;
+    ash_options_for_heap(&options);
+    options.on_misuse = ash_report_misuse;
+    return ash_front_make_heap(&options);
 }
 
 static ASH_COLD struct ashlar_heap *front_start(void) {
     ash_lock_take(&front.start_lock);
     struct ashlar_heap *heap = atomic_load_explicit(&front.heap, memory_order_relaxed);
-    if (heap == NULL && (heap = ash_front_make_heap()) != NULL) {
+    if (heap == NULL && (heap = front_make()) != NULL) {
+        ash_verify_start();
         front.has_key = pthread_key_create(&front.key, thread_end) == 0;
         /* release: who sees the heap sees the key */
         atomic_store_explicit(&front.heap, heap, memory_order_release);
@@ -88,7 +109,7 @@ struct ashlar_heap *ash_front_heap(void) {
 /* The thread heap that the calling thread goes on with: its own, or the shared one when the fork
  * interrupted its turn. */
 static struct ashlar_thread_heap *fork_mine(void) {
-    return (front.fork_took & 1) != 0 ? ash_front_mine : front.shared;
+    return (front.fork_took & 1) != 0 ? own : front.shared;
 }
 
 static void fork_prepare(void) {
@@ -128,10 +149,11 @@ static ASH_COLD void thread_start(struct ashlar_heap *heap) {
     thread_state = THREAD_SHARING;
     if (!front.has_key || ashlar_thread_heap_acquire(heap, &th) != ASHLAR_OK) return;
     thread_state = THREAD_OWN;
-    ash_front_mine = th; /* first: what follows may allocate */
+    own = th; /* first: what follows may allocate */
+    if (ash_option(ASH_OPTION_VERIFY_EVERY) == 0) ash_front_mine = th;
     if (pthread_setspecific(front.key, th) == 0) return;
     thread_state = THREAD_SHARING;
-    ash_front_mine = NULL;
+    ash_front_mine = own = NULL;
     ashlar_thread_heap_release(th);
 }
 
@@ -145,7 +167,11 @@ struct ashlar_thread_heap *ash_front_thread(void) {
         }
         errno = kept;
     }
-    return ash_front_mine;
+    return own;
+}
+
+struct ashlar_thread_heap *ash_front_own(void) {
+    return own;
 }
 
 static struct ashlar_thread_heap *shared_take(void) {
@@ -164,5 +190,7 @@ ASH_COLD struct ashlar_thread_heap *ash_front_enter_slow(void) {
 }
 
 ASH_COLD void ash_front_leave_slow(struct ashlar_thread_heap *th) {
-    if (th != NULL) ash_lock_give(&front.shared_lock);
+    if (th != NULL && th != own) ash_lock_give(&front.shared_lock);
+    uint64_t every = ash_option(ASH_OPTION_VERIFY_EVERY);
+    if (every != 0 && ++operations % every == 0) ash_verify(ASH_VERIFY_COUNTED, NULL);
 }

@@ -23,6 +23,9 @@ ASH_HIDDEN struct ashlar_heap *ash_front_heap(void);
  * its own (front.c, section 2): such a thread takes turns with others between enter and leave. */
 ASH_HIDDEN struct ashlar_thread_heap *ash_front_thread(void);
 
+/* The calling thread's own thread heap if it has one already. Safe in a signal handler. */
+ASH_HIDDEN struct ashlar_thread_heap *ash_front_own(void);
+
 /* A thread heap to use until ash_front_leave: the calling thread's own, else the shared one, which
  * stays locked until then. NULL when memory ran out. errno is kept. */
 ASH_HIDDEN struct ashlar_thread_heap *ash_front_enter_slow(void);

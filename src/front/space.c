@@ -49,12 +49,11 @@ static struct ashlar_heap *make_small(const struct ashlar_heap_options *options)
     return NULL;
 }
 
-struct ashlar_heap *ash_front_make_heap(void) {
-    struct ashlar_heap_options options = {0};
+struct ashlar_heap *ash_front_make_heap(struct ashlar_heap_options *options) {
     struct rlimit limit;
     bool limited = getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-    if (limited) ash_front_fit(&options, limit.rlim_cur);
+    if (limited) ash_front_fit(options, limit.rlim_cur);
     struct ashlar_heap *heap = NULL;
-    enum ashlar_status status = ashlar_heap_create(&options, &heap);
-    return status == ASHLAR_OK || !limited ? heap : make_small(&options);
+    enum ashlar_status status = ashlar_heap_create(options, &heap);
+    return status == ASHLAR_OK || !limited ? heap : make_small(options);
 }

@@ -34,7 +34,7 @@ static const void *copier_view(void *context, uint64_t address, size_t bytes, vo
 
 static struct ashlar_check_report check_through(struct copier *copier, bool quiescent,
                                                 enum ashlar_check_tier tier, struct seen *seen) {
-    struct ashlar_reader reader = {copier, copier_view, quiescent};
+    struct ashlar_reader reader = {.context = copier, .view = copier_view, .quiescent = quiescent};
     struct ashlar_check_report report;
     *seen = (struct seen){0};
     ashlar_check(&reader, ashlar_heap_root(copier->rich->public_heap), tier, seen_add, seen,
@@ -90,7 +90,7 @@ static void test_skewed_views(void **state) {
     struct rich *rich = rich_new();
     struct skewed *skewed = malloc(sizeof *skewed);
     skewed->copier = (struct copier){.rich = rich};
-    struct ashlar_reader reader = {skewed, skewed_view, true};
+    struct ashlar_reader reader = {.context = skewed, .view = skewed_view, .quiescent = true};
     struct ashlar_check_report report;
     assert_int_equal(ashlar_check(&reader, ashlar_heap_root(rich->public_heap), ASHLAR_CHECK_FULL,
                                   NULL, NULL, &report),
@@ -160,7 +160,7 @@ static void test_thread_refused(void **state) {
     assert_int_equal(report.live_blocks, rich->live_blocks);
     /* A count that cannot be true, over a table that cannot be read. */
     rich->heap->root.thread_heap_count = UINT32_MAX;
-    struct ashlar_reader reader = {&copier, copier_view, true};
+    struct ashlar_reader reader = {.context = &copier, .view = copier_view, .quiescent = true};
     ashlar_check(&reader, ashlar_heap_root(rich->public_heap), ASHLAR_CHECK_FULL, NULL, NULL,
                  &report);
     assert_int_equal(report.verdict, ASHLAR_CORRUPT);
@@ -217,7 +217,7 @@ static void test_wild_pointers(void **state) {
                 rich, id))[(random >> 40) % (sizeof(struct ash_thread_heap) / 8)] = ~random;
             heap->runs.heads[(random >> 15) % ASH_RUN_BINS] = (uint32_t)random;
         }
-        struct ashlar_reader reader = {&copier, copier_view, true};
+        struct ashlar_reader reader = {.context = &copier, .view = copier_view, .quiescent = true};
         struct ashlar_check_report report;
         ashlar_check(&reader, ashlar_heap_root(rich->public_heap), ASHLAR_CHECK_AUDIT, NULL, NULL,
                      &report);

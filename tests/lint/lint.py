@@ -47,6 +47,7 @@ PUBLIC = {
     "os.h": "src/os",
     "heap.h": "src/heap",
     "check.h": "src/check",
+    "ashlar.h": "src/front",
     "target.h": "src/trace",
     "trace.h": "src/trace",
 }
