@@ -12,7 +12,7 @@ if(ASHLAR_SANITIZE OR ASHLAR_COVERAGE)
 endif()
 find_program(BATS bats)
 
-add_executable(front_verify verify_program.c)
+add_executable(front_verify programs/verify.c)
 target_link_libraries(front_verify PRIVATE ashlar_options ashlar_shared pthread)
 target_compile_options(front_verify PRIVATE -fno-builtin)
 if(BATS)

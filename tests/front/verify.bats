@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Reports of a process on its own heap: when they come, where they go, and what they say. PROGRAM is
-# verify_program.c.
+# programs/verify.c.
 
 bats_require_minimum_version 1.5.0
 
