@@ -221,11 +221,13 @@ static void thread_fields(struct ash_check *check, const struct thread *thread) 
     if (transition > ASH_RESET || (transition != ASH_QUIET && check->reader->quiescent))
         THREAD_WRONG(check, thread, ASHLAR_THREAD_TRANSITION, transition, ASH_QUIET);
     const uint8_t *bytes = (const uint8_t *)th;
-    bool spare = th->spare != 0;
+    bool spare = false;
     for (size_t at = offsetof(struct ash_thread_heap, pending) + sizeof th->pending;
          at < offsetof(struct ash_thread_heap, bins); at++)
         spare = spare || bytes[at] != 0;
-    if (spare) THREAD_WRONG(check, thread, ASHLAR_THREAD_SPARE, spare, 0);
+    if (spare)
+        thread_wrong(check, thread, ASHLAR_THREAD_SPARE,
+                     offsetof(struct ash_thread_heap, pending) + sizeof th->pending, 0, 1);
 }
 
 static void thread_state(struct ash_check *check, const struct thread *thread,

@@ -14,7 +14,12 @@
  *    window per slab buys a new window, or a new slab; a bin with less goes to the next slab in
  *    its queue or sweeps again. So memory grows by at most about an eighth over what is live, and
  *    only while refills are poor.
- * 5. Failure. When no page can be had, whatever free block there is serves, however poor. */
+ * 5. Time. No thread serves the heap, so it looks at the clock in passing: every so many mallocs,
+ *    and at each refill while free pages wait to be given back to the system. A look gives back
+ *    the pages that are due and, once per decay, the current slabs that are all free. While
+ *    pages wait and refills come slowly, each hands out one candidate, so that the next malloc
+ *    looks again: a program that allocates now and then is not left with the pages of its peak.
+ * 6. Failure. When no page can be had, whatever free block there is serves, however poor. */
 #include "heap/bins.h"
 
 #include "heap/remote.h"
@@ -23,7 +28,8 @@
 enum {
     YIELD_SHARE = 8,     /* a refill should yield at least this part of a window */
     STAY_SHARE = 4,      /* a window this free is used again */
-    TICK_MALLOCS = 1024, /* between looks at the clock; a refill counts as a window of them */
+    LOOK_MALLOCS = 1024, /* between looks at the clock; a refill counts as a window of them */
+    SLOW_MS = 8,         /* refills this far apart are slow */
     DEBT_MOST = 1 << 30,
 };
 
@@ -163,22 +169,34 @@ static bool bin_sweep_on(struct ash_bin *bin, struct ash_heap *heap) {
     return true;
 }
 
-void ash_bins_tick(struct ash_thread_heap *th) {
-    th->pace = TICK_MALLOCS;
-    if (!ash_runs_due(th->heap)) return;
-    ash_lock_take(&th->heap->lock);
-    ash_runs_begin(th->heap);
-    ash_runs_tick(th->heap);
-    ash_runs_end(th->heap);
-    ash_lock_give(&th->heap->lock);
+bool ash_bins_look(struct ash_thread_heap *th) {
+    struct ash_heap *heap = th->heap;
+    th->pace = LOOK_MALLOCS;
+    if (heap->decay_ms == UINT32_MAX) return false;
+    uint32_t now = (uint32_t)heap->os.now_ms(heap->os.context);
+    bool slow = now - th->looked_ms >= SLOW_MS;
+    th->looked_ms = now;
+    if (now - th->dropped_ms >= heap->decay_ms) {
+        th->dropped_ms = now;
+        ash_bins_drop_empty(th);
+    }
+    if (!ash_runs_due(heap)) return slow;
+    ash_lock_take(&heap->lock);
+    ash_runs_begin(heap);
+    ash_runs_tick(heap);
+    ash_runs_end(heap);
+    ash_lock_give(&heap->lock);
+    return slow;
 }
 
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin) {
     uint32_t before = ash_transition_begin(th, ASH_REFILL);
+    bool waiting = ash_runs_wait(th->heap);
     th->pace -= ASH_WINDOW_BLOCKS;
-    if (th->pace <= 0) ash_bins_tick(th);
+    bool slow = (waiting || th->pace <= 0) && ash_bins_look(th);
     ash_collect_pending(th);
     bool done = bin_sweep_on(bin, th->heap) || bin_next_sweep(th, bin);
+    if (waiting && slow) bin->candidates &= -bin->candidates;
     ash_transition_end(th, before);
     return done;
 }

@@ -10,8 +10,9 @@ void ash_bin_init(struct ash_bin *bin, struct ash_heap *heap, unsigned class_ind
 /* Gives the bin candidates, from the best window or slab; false when there is no memory. */
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin);
 
-/* Has the system take back the pages that are due. */
-void ash_bins_tick(struct ash_thread_heap *th);
+/* Looks at the clock and gives back what is due: free pages, and current slabs that are all free. True
+ * when the last look was long ago. */
+bool ash_bins_look(struct ash_thread_heap *th);
 
 /* Gives back the current slab when it is all free. */
 void ash_bin_drop_empty(struct ash_thread_heap *th, struct ash_bin *bin);

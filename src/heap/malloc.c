@@ -43,9 +43,10 @@ static ASH_NOINLINE void *malloc_span(struct ash_thread_heap *th, size_t bytes, 
 }
 
 /* Apart, so that malloc_larger has calls in tail position only and saves no registers. */
-static ASH_NOINLINE void *malloc_larger_and_tick(struct ash_thread_heap *th, struct ash_bin *bin) {
-    ash_bins_tick(th);
-    return ash_bin_take(bin, ash_word_get(bin->word));
+static ASH_NOINLINE void *malloc_larger_and_look(struct ash_thread_heap *th, struct ash_bin *bin) {
+    ash_bins_look(th);
+    uint64_t word = ash_word_get(bin->word); /* of no slab, when the bin's was all free */
+    return word != 0 ? ash_bin_take(bin, word) : malloc_refill(th, bin);
 }
 
 static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes) {
@@ -57,7 +58,7 @@ static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes
     uint64_t *at = bin->word, word = ash_word_get(at), rest = word & (word - 1);
     if (ASH_UNLIKELY(word == 0)) return malloc_refill(th, bin);
     /* One that is used again and again never needs a refill, which else looks at the clock. */
-    if (ASH_UNLIKELY(--th->pace <= 0)) return malloc_larger_and_tick(th, bin);
+    if (ASH_UNLIKELY(--th->pace <= 0)) return malloc_larger_and_look(th, bin);
     uint64_t window = bin->window;
     uint32_t block_bytes = bin->block_bytes;
     bin->candidates &= rest;

@@ -386,6 +386,10 @@ void ash_runs_clean(struct ash_heap *heap, uint64_t page, uint64_t count) {
     heap->root.counts.purged_total += count;
 }
 
+bool ash_runs_wait(const struct ash_heap *heap) {
+    return __atomic_load_n(&heap->next_purge_ms, __ATOMIC_RELAXED) != UINT64_MAX;
+}
+
 bool ash_runs_due(struct ash_heap *heap) {
     uint64_t next = __atomic_load_n(&heap->next_purge_ms, __ATOMIC_RELAXED);
     return next != UINT64_MAX && now_ms(heap) >= next;

@@ -38,6 +38,9 @@ uint64_t ash_runs_purge(struct ash_heap *heap, uint64_t now_ms, bool all);
 /* Purges what is due, at most once per part of the decay time. Cheap when nothing is. */
 void ash_runs_tick(struct ash_heap *heap);
 
+/* Whether free pages wait to be given back to the system; without the lock, so only a hint. */
+bool ash_runs_wait(const struct ash_heap *heap);
+
 /* Whether a tick would have anything to do; without the lock, so only a hint. */
 bool ash_runs_due(struct ash_heap *heap);
 

@@ -290,6 +290,50 @@ static void a_heap_short_of_pages_makes_shorter_slabs(void **state) {
     site_close(&site);
 }
 
+/* A program that allocates now and then, after its peak: the clock moves by `step_ms` at each call. Returns
+ * how many milliseconds it takes until the peak's pages are back at the system. */
+static uint64_t time_to_give_back(struct site *site, uint64_t step_ms) {
+    uint64_t start = site->os.clock_ms;
+    while (site_stats(site).dirty_free_bytes > MIB) {
+        site->os.clock_ms += step_ms;
+        assert_true(site->os.clock_ms - start < 100000);
+        ashlar_free(site->th, ashlar_malloc(site->th, 100));
+    }
+    return site->os.clock_ms - start;
+}
+
+static void rare_mallocs_give_a_peak_back(void **state) {
+    (void)state;
+    static const uint64_t steps[] = {1, 2, 10, 100};
+    for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++) {
+        struct site site;
+        site_open(&site, 64 * MIB, 1);
+        void *peak[32];
+        for (unsigned j = 0; j < 32; j++) peak[j] = memset(span_pages(&site, 16), 1, 16 * PAGE);
+        for (unsigned j = 0; j < 32; j++) ashlar_free(site.th, peak[j]);
+        assert_in_range(site_stats(&site).dirty_free_bytes, 32 * MIB, 33 * MIB);
+        /* 500 ms of decay, and what is left of one window of mallocs */
+        assert_in_range(time_to_give_back(&site, steps[i]), 500, 500 + 64 * 10 + 100);
+        site_close(&site);
+    }
+}
+
+static void empty_current_slabs_go_back_after_a_decay(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 128 * MIB, 1);
+    for (unsigned class_index = 0; class_index < ASH_CLASS_COUNT; class_index++)
+        ashlar_free(site.th, ashlar_malloc(site.th, ashlar_class_bytes(class_index)));
+    assert_int_equal(slabs_of(&site), ASH_CLASS_COUNT);
+    site.os.clock_ms += 500;
+    void *kept = ashlar_malloc(site.th, 5000);
+    for (unsigned i = 0; i < 2000; i++) ashlar_free(site.th, ashlar_malloc(site.th, 5000));
+    assert_int_equal(slabs_of(&site), 1);
+    expect_sound(&site);
+    ashlar_free(site.th, kept);
+    site_close(&site);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_slab_is_served_from_its_start),
@@ -304,6 +348,8 @@ int main(void) {
         cmocka_unit_test(a_span_may_have_what_empty_slabs_keep),
         cmocka_unit_test(small_heaps_make_short_slabs),
         cmocka_unit_test(a_heap_short_of_pages_makes_shorter_slabs),
+        cmocka_unit_test(rare_mallocs_give_a_peak_back),
+        cmocka_unit_test(empty_current_slabs_go_back_after_a_decay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
