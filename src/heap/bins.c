@@ -180,6 +180,7 @@ bool ash_bins_look(struct ash_thread_heap *th) {
         th->dropped_ms = now;
         ash_bins_drop_empty(th);
     }
+    if (slow && ash_runs_wait(heap)) th->pace = 1;
     if (!ash_runs_due(heap)) return slow;
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);
@@ -187,6 +188,14 @@ bool ash_bins_look(struct ash_thread_heap *th) {
     ash_runs_end(heap);
     ash_lock_give(&heap->lock);
     return slow;
+}
+
+void ash_bins_shorten(struct ash_thread_heap *th) {
+    th->pace = 1;
+    for (unsigned class_index = 0; class_index < ASH_CLASS_COUNT; class_index++) {
+        struct ash_bin *bin = &th->bins[class_index];
+        bin->candidates &= -bin->candidates;
+    }
 }
 
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin) {

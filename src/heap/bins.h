@@ -10,9 +10,11 @@ void ash_bin_init(struct ash_bin *bin, struct ash_heap *heap, unsigned class_ind
 /* Gives the bin candidates, from the best window or slab; false when there is no memory. */
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin);
 
-/* Looks at the clock and gives back what is due: free pages, and current slabs that are all free. True
- * when the last look was long ago. */
+/* Looks at the clock and gives back what is due: free pages, and current slabs that are all free.
+ * True when the last look was long ago. */
 bool ash_bins_look(struct ash_thread_heap *th);
+/* Has the next malloc of each class look at the clock: pages begin to wait for being given back. */
+void ash_bins_shorten(struct ash_thread_heap *th);
 
 /* Gives back the current slab when it is all free. */
 void ash_bin_drop_empty(struct ash_thread_heap *th, struct ash_bin *bin);

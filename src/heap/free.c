@@ -9,6 +9,7 @@
 #include "heap/locate.h"
 #include "heap/misuse.h"
 #include "heap/remote.h"
+#include "heap/runs.h"
 #include "heap/spans.h"
 
 /* The pointer is not a live block's start: find out why, and say it. */
@@ -33,12 +34,14 @@ static ASH_NOINLINE void free_window(struct ash_thread_heap *th, struct ash_page
         ash_word_set(word, after);
         return;
     }
+    bool waited = ash_runs_wait(th->heap);
     uint32_t before = ash_transition_begin(th, ASH_FREE_WINDOW);
     ash_word_set(word, after);
     uint64_t window = (uint64_t)(word - head->words);
     if (!ASH_PLANTED(2) || window % 2 == 0) head->summary |= (uint64_t)1 << window;
     ash_slab_settle(th, head);
     ash_collect_pending(th); /* a thread that only frees has no other slow path */
+    if (!waited && ash_runs_wait(th->heap)) ash_bins_shorten(th);
     ash_transition_end(th, before);
 }
 
@@ -102,7 +105,9 @@ static ASH_NOINLINE void free_remote(struct ash_thread_heap *th, void *block, st
 static ASH_NOINLINE void free_located(struct ash_thread_heap *th, void *block) {
     struct ash_located located;
     if (!ash_locate_live(th, "free", (uint64_t)(uintptr_t)block, &located)) return;
+    bool waited = ash_runs_wait(th->heap);
     bool freed = located.place == ASH_AT_SPAN && ash_span_release(th->heap, located.head);
+    if (!waited && ash_runs_wait(th->heap)) ash_bins_shorten(th);
     if (!freed) free_again(th, block, &located);
 }
 

@@ -184,7 +184,7 @@ struct ash_thread_heap {
     uint32_t pool_next;     /* id of the next pooled thread heap */
     _Atomic uint32_t state; /* enum ash_thread_state */
     _Atomic uint32_t transition;
-    int64_t pace; /* mallocs left until the next look at the clock */
+    int64_t pace;                   /* mallocs left until the next look at the clock */
     uint32_t looked_ms, dropped_ms; /* when the clock was looked at, and empty slabs given back */
     /* line 1: what others write */
     _Alignas(ASH_CACHE_LINE) _Atomic uint32_t pending; /* link: stack of slabs with remote frees */

@@ -69,10 +69,6 @@ static void slab_describe(struct ash_thread_heap *th, struct ash_page *head, uns
     head->summary = ash_low_bits(windows);
     for (unsigned window = 0; window < windows; window++)
         ash_word_set(&words[window], ash_full_word(count, window));
-    /* last, and released: a walk that comes by sees all of the slab or none of it */
-    for (unsigned i = 0; i < pages; i++)
-        __atomic_store_n(&head[i].kind, i == 0 ? ASH_PAGE_SLAB : ASH_PAGE_SLAB_BODY,
-                         __ATOMIC_RELEASE);
     /* last, and the head last of all: whoever walks the heap meanwhile sees all of it or no slab */
     for (unsigned i = pages; i-- > 0;)
         ash_page_set_kind(head + i, i == 0 ? ASH_PAGE_SLAB : ASH_PAGE_SLAB_BODY);
