@@ -45,7 +45,12 @@ void ashlar_heap_fork_prepare(struct ashlar_heap *public_heap, struct ashlar_thr
     uint32_t took = 0;
     bool inside = ash_lock_mine(&heap->lock);
     if (!ash_lock_mine(&heap->pool_lock)) {
-        if (!inside) ash_lock_take(&heap->pool_lock);
+        if (!inside) {
+            /* A handler may have come between the wake that ended a wait for the heap's lock and
+             * the taking of it; who holds the pool's lock may be asleep for want of that wake. */
+            ash_lock_wake(&heap->lock);
+            ash_lock_take(&heap->pool_lock);
+        }
         if (!inside || ash_lock_try(&heap->pool_lock)) took |= TOOK_POOL;
     }
     if (!inside) {
