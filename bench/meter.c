@@ -86,6 +86,31 @@ void meter_read_memory(struct meter_memory *out) {
     out->peak_kib = status_field(text, "VmHWM:");
 }
 
+void meter_begin(struct meter_run *run) {
+    struct meter_memory memory;
+    meter_open();
+    meter_read_memory(&memory);
+    run->start_kib = memory.resident_kib;
+    meter_read(&run->at_begin);
+}
+
+void meter_end(struct meter_run *run) {
+    struct meter_reading now;
+    struct meter_memory memory;
+    meter_read(&now);
+    meter_read_memory(&memory);
+    run->cost = meter_since(&run->at_begin, &now);
+    run->peak_kib = memory.peak_kib;
+}
+
+void meter_print(const struct meter_run *run, size_t own_kib, uint64_t operations) {
+    printf("{\"cpu_ns\":%llu,\"wall_ns\":%llu,\"instructions\":%llu,\"operations\":%llu,"
+           "\"start_kib\":%zu,\"peak_kib\":%zu,\"own_kib\":%zu}\n",
+           (unsigned long long)run->cost.cpu_ns, (unsigned long long)run->cost.wall_ns,
+           (unsigned long long)run->cost.instructions, (unsigned long long)operations,
+           run->start_kib, run->peak_kib, own_kib);
+}
+
 void *meter_pages(size_t bytes) {
     /* Populated at once, so that the harness's own page faults do not fall into what is timed. */
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE,

@@ -33,6 +33,18 @@ struct meter_memory {
 };
 void meter_read_memory(struct meter_memory *out);
 
+/* One measurement, from begin to end. */
+struct meter_run {
+    struct meter_reading at_begin, cost;
+    size_t start_kib; /* resident at the beginning, the allocator's own start included */
+    size_t peak_kib;  /* of the whole process until the end */
+};
+void meter_begin(struct meter_run *run);
+void meter_end(struct meter_run *run);
+/* As one line of JSON. `own_kib` is what of the resident memory is the harness's, and the same for
+ * all allocators. */
+void meter_print(const struct meter_run *run, size_t own_kib, uint64_t operations);
+
 /* Memory of the harness itself, which must not come from the allocator that is measured: zeroed
  * pages, or the end of the process. */
 void *meter_pages(size_t bytes);

@@ -1,0 +1,124 @@
+"""What is measured: cases of four kinds, each a function from an allocator to one run's figures.
+
+A run's figures are a dictionary: cpu_ns, wall_ns, memory_kib (the peak, less what the harness itself
+holds) and, of the kinds that count them, operations and grown_kib (the peak less what was resident
+when the work began, the allocator's own start included).
+"""
+import dataclasses
+import json
+import pathlib
+import signal
+import subprocess
+import typing
+
+KINDS = ["patterns", "replays", "programs", "sizes", "live"]
+# Kinds that the aim for time and memory is about.
+AIMED = ["patterns", "replays"]
+LONGEST_SECONDS = 180
+EXIT_NO_ROOM = 6  # see sizes.c
+
+
+class Failed(Exception):
+    """A run that did not do its work"""
+
+
+class TooLong(Failed):
+    """A run that was ended because it took too long"""
+
+
+class NoRoom(Exception):
+    """A case that this machine has no memory for"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    kind: str
+    name: str
+    title: str
+    run: typing.Callable  # allocator -> figures
+
+    @property
+    def key(self):
+        return f"{self.kind}/{self.name}"
+
+
+def run_program(command, allocator):
+    """Standard output of a program of ours on that allocator"""
+    # A process group of its own, so that what a run started can be ended with it.
+    process = subprocess.Popen([str(part) for part in command], env=allocator.environment(),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               start_new_session=True)
+    try:
+        output, said = process.communicate(timeout=LONGEST_SECONDS)
+    except subprocess.TimeoutExpired as late:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        raise TooLong(f"over {LONGEST_SECONDS} s") from late
+    if process.returncode == EXIT_NO_ROOM:
+        raise NoRoom(said.strip())
+    if process.returncode != 0:
+        raise Failed(f"status {process.returncode}: {said.strip()[-300:]}")
+    # A library that cannot be preloaded leaves the C library's allocator in its place.
+    if "LD_PRELOAD" in said:
+        raise Failed(said.strip())
+    return output
+
+
+def figures(output):
+    """Of what meter_print wrote"""
+    run = json.loads(output)
+    run["memory_kib"] = run["peak_kib"] - run["own_kib"]
+    run["grown_kib"] = run["peak_kib"] - run["start_kib"]
+    return run
+
+
+def runner(command):
+    return lambda allocator: figures(run_program(command, allocator))
+
+
+def listed(program):
+    lines = subprocess.run([program, "--list"], check=True, capture_output=True, text=True).stdout
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def pattern_cases(folder, cpu):
+    program = folder / "ashlar-bench-patterns"
+    for row in listed(program):
+        # One thread stays on one CPU; two are left to the scheduler.
+        pinned = ["--cpu", cpu] if row["threads"] == 1 else []
+        yield Case("patterns", row["name"], row["title"], runner([program, row["name"], *pinned]))
+
+
+def replay_cases(folder, cpu, root):
+    program = folder / "ashlar-bench-replay"
+    threaded = {"git-repack", "python3-threads", "xz"}
+    for path in sorted((root / "corpus" / "recorded").glob("*.ashtrace")):
+        pinned = [] if path.stem in threaded else ["--cpu", cpu]
+        yield Case("replays", path.stem, f"trace of {path.stem}", runner([program, path, *pinned]))
+
+
+def size_cases(folder, cpu):
+    program = folder / "ashlar-bench-sizes"
+    for power in range(4, 27):
+        yield Case("sizes", str(1 << power), f"blocks of {in_units(1 << power)}",
+                   runner([program, "size", 1 << power, "--cpu", cpu]))
+    for live in [1000, 10000, 100000, 1000000, 10000000, 50000000]:
+        yield Case("live", str(live), f"{live:,} blocks of 16-112 B live",
+                   runner([program, "live", live, "--cpu", cpu]))
+
+
+def in_units(count):
+    for unit in ["B", "KiB", "MiB"]:
+        if count < 1024:
+            return f"{count} {unit}"
+        count //= 1024
+    return f"{count} GiB"
+
+
+def cases(root, build, cpu, work):
+    from .programs import program_cases
+    folder = pathlib.Path(build) / "bench"
+    yield from pattern_cases(folder, cpu)
+    yield from replay_cases(folder, cpu, root)
+    yield from program_cases(build, work)
+    yield from size_cases(folder, cpu)
