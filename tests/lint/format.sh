@@ -8,5 +8,5 @@ case $(${formatter:-false} --version 2>/dev/null || true) in
 *'version 14.'*) ;;
 *) echo "there is no clang-format 14 here"; exit 77 ;;
 esac
-find src include cli fuzz tests bench -name '*.[ch]' -o -name '*.cc' | sort |
+find src include cli fuzz tests bench examples -name '*.[ch]' -o -name '*.cc' | sort |
     xargs "$formatter" --dry-run -Werror
