@@ -20,7 +20,9 @@
  *    all is counted as changing.
  * 4. Exit. The last exit code that libc runs, in the process that read the options. A forked child
  *    did not ask, and stays silent; a program that it becomes by exec reads the options anew.
- *    Processes that end without exit (by a signal, by _exit) are not checked.
+ *    Processes that end without exit (by a signal, by _exit) are not checked. Threads that were told
+ *    to end, or whose work has just run out, may run still: a check that they leave incomplete is
+ *    made again for a quarter of a second, and none begins after that.
  * 5. Order of locks. verify_lock, pool_lock, lock. */
 #include "front/verify.h"
 
@@ -39,7 +41,9 @@
 #include <unistd.h>
 
 enum {
-    LOCK_TRIES = 2000, /* of a millisecond each: a purge of much memory takes some */
+    LOCK_TRIES = 2000,  /* of a millisecond each: a purge of much memory takes some */
+    EXIT_WAIT_MS = 250, /* at exit, for threads that run */
+    EXIT_PAUSE_NS = 4000000,
     FINDINGS_SHOWN = 64,
 };
 
@@ -127,6 +131,16 @@ static void check_among_threads(struct ash_heap *heap, struct ashlar_check_repor
     if (reader.locked) locks_give(heap);
 }
 
+/* Section 4. */
+static void check_at_exit(struct ash_heap *heap, struct ashlar_check_report *report) {
+    uint64_t end = heap->os.now_ms(heap->os.context) + EXIT_WAIT_MS;
+    check_among_threads(heap, report);
+    while (report->verdict == ASHLAR_INCOMPLETE && heap->os.now_ms(heap->os.context) < end) {
+        nanosleep(&(const struct timespec){.tv_nsec = EXIT_PAUSE_NS}, NULL);
+        check_among_threads(heap, report);
+    }
+}
+
 static const char *const occasions[] = {
     [ASH_VERIFY_ASKED] = "verify",
     [ASH_VERIFY_AT_EXIT] = "verify at exit",
@@ -159,7 +173,10 @@ enum ashlar_verdict ash_verify(enum ash_verify_occasion occasion,
     int kept = errno;
     struct ashlar_heap *heap = ash_front_heap();
     if (heap != NULL && lock_soon(&verify_lock)) {
-        check_among_threads(ash_heap_of(heap), &figures);
+        if (occasion == ASH_VERIFY_AT_EXIT)
+            check_at_exit(ash_heap_of(heap), &figures);
+        else
+            check_among_threads(ash_heap_of(heap), &figures);
         bool quiet = occasion == ASH_VERIFY_COUNTED && figures.verdict != ASHLAR_CORRUPT &&
                      ash_option(ASH_OPTION_VERBOSE) == 0;
         if (!quiet) say(occasion, &figures);

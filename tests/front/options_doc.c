@@ -64,7 +64,7 @@ static const char tail[] =
     "its\n"
     "  environment, and does. Standard error is duplicated at the start, since many programs "
     "close\n"
-    "  it before they end.\n"
+    "  it before they end. Threads that still run get a quarter of a second to end or to sleep.\n"
     "- **On a signal** the check runs in the handler, on the stack of whichever thread got it (32\n"
     "  KiB). The handler is installed when the heap is made, for children too; a program that "
     "handles\n"

@@ -83,6 +83,11 @@ lines() {
     has 1 "$SOUND"
 }
 
+@test "threads that are about to end are waited for at exit" {
+    says 0 verify=exit ending
+    has 1 "$SOUND"
+}
+
 @test "threads that run are not judged, and nothing is held against them" {
     says 0 "" among-threads
     has 0 '^ASH-'

@@ -111,6 +111,25 @@ static int run_asleep(void) {
     return 0;
 }
 
+static void *straggler(void *unused) {
+    asleep++;
+    while (!stop) churn(1000);
+    struct timespec now, end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    do {
+        churn(100);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - end.tv_sec) * 1000000000 + now.tv_nsec - end.tv_nsec < 30000000);
+    return unused;
+}
+
+/* Tells its threads to end, and does not wait until they have. */
+static int run_ending(void) {
+    start(straggler, 2);
+    stop = true;
+    return 0;
+}
+
 static int run_among_threads(void) {
     unsigned verdicts[3] = {0};
     start(sleeper, 2);
@@ -278,6 +297,7 @@ static const struct {
     {"corrupt", run_corrupt},
     {"ruined", run_ruined},
     {"asleep", run_asleep},
+    {"ending", run_ending},
     {"among-threads", run_among_threads},
     {"corrupt-among-threads", run_corrupt_among_threads},
     {"signal", run_signal},
