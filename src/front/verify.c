@@ -20,9 +20,9 @@
  *    all is counted as changing.
  * 4. Exit. The last exit code that libc runs, in the process that read the options. A forked child
  *    did not ask, and stays silent; a program that it becomes by exec reads the options anew.
- *    Processes that end without exit (by a signal, by _exit) are not checked. Threads that were told
- *    to end, or whose work has just run out, may run still: a check that they leave incomplete is
- *    made again for a quarter of a second, and none begins after that.
+ *    Processes that end without exit (by a signal, by _exit) are not checked. Threads that were
+ *    told to end, or whose work has just run out, may run still: a check that they leave
+ *    incomplete is made again for a quarter of a second, and none begins after that.
  * 5. Order of locks. verify_lock, pool_lock, lock. */
 #include "front/verify.h"
 
