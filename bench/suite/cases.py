@@ -7,6 +7,7 @@ when the work began, the allocator's own start included).
 import dataclasses
 import json
 import pathlib
+import resource
 import signal
 import subprocess
 import typing
@@ -14,7 +15,8 @@ import typing
 KINDS = ["patterns", "replays", "programs", "sizes", "live"]
 # Kinds that the aim for time and memory is about.
 AIMED = ["patterns", "replays"]
-LONGEST_SECONDS = 180
+LONGEST_SECONDS = 100  # of processor time
+HUNG_SECONDS = 900
 EXIT_NO_ROOM = 6  # see sizes.c
 
 
@@ -42,18 +44,24 @@ class Case:
         return f"{self.kind}/{self.name}"
 
 
+def limit_time():
+    """For the process that is about to become the program"""
+    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST_SECONDS, LONGEST_SECONDS + 5))
+
+
 def run_program(command, allocator):
     """Standard output of a program of ours on that allocator"""
-    # A process group of its own, so that what a run started can be ended with it.
     process = subprocess.Popen([str(part) for part in command], env=allocator.environment(),
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               start_new_session=True)
+                               preexec_fn=limit_time)
     try:
-        output, said = process.communicate(timeout=LONGEST_SECONDS)
+        output, said = process.communicate(timeout=HUNG_SECONDS)
     except subprocess.TimeoutExpired as late:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.communicate()
-        raise TooLong(f"over {LONGEST_SECONDS} s") from late
+        raise TooLong("hangs") from late
+    if process.returncode == -signal.SIGXCPU:
+        raise TooLong(f"over {LONGEST_SECONDS} s")
     if process.returncode == EXIT_NO_ROOM:
         raise NoRoom(said.strip())
     if process.returncode != 0:

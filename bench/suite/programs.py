@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+import signal
 import subprocess
 import time
 import typing
@@ -36,7 +37,7 @@ def launch(launcher, folder, library, command):
     with open(folder / "said.txt", "wb") as said, open(folder / "output.bin", "wb") as output:
         return subprocess.Popen([launcher, folder / "cost.json", library or "", *command],
                                 cwd=folder, env=clean_environment(folder), stdin=subprocess.DEVNULL,
-                                stdout=output, stderr=said)
+                                stdout=output, stderr=said, preexec_fn=cases.limit_time)
 
 
 def finish(process, seconds):
@@ -46,7 +47,9 @@ def finish(process, seconds):
     except subprocess.TimeoutExpired as late:
         process.terminate()
         process.wait()
-        raise cases.TooLong(f"over {seconds} s") from late
+        raise cases.TooLong("hangs") from late
+    if status == 128 + signal.SIGXCPU:
+        raise cases.TooLong(f"over {cases.LONGEST_SECONDS} s")
     return status
 
 
@@ -65,7 +68,7 @@ def run_once(launcher, folder, program, command, library):
     """Cost of one run, and the digest of what it wrote"""
     for name in program.files:
         (folder / name).unlink(missing_ok=True)
-    status = finish(launch(launcher, folder, library, command), cases.LONGEST_SECONDS)
+    status = finish(launch(launcher, folder, library, command), cases.HUNG_SECONDS)
     if status != 0 or "LD_PRELOAD" in said(folder):
         raise cases.Failed(f"{program.name}: status {status}: {said(folder)[-300:]}")
     return json.loads((folder / "cost.json").read_text()), digest(folder, program.files)
@@ -104,7 +107,7 @@ class Redis:
     def client(self, *command):
         return subprocess.run(["redis-cli", "-s", self.folder / "socket", *command],
                               capture_output=True, text=True, check=False,
-                              timeout=cases.LONGEST_SECONDS).stdout.strip()
+                              timeout=cases.HUNG_SECONDS).stdout.strip()
 
     def wait_until_up(self, server):
         for _ in range(200):
@@ -131,13 +134,16 @@ class Redis:
                          "--appendonly", "no", "--daemonize", "no"])
         try:
             self.wait_until_up(server)
-            subprocess.run(["redis-benchmark", "-s", self.folder / "socket", *self.LOAD],
-                           check=True, capture_output=True, timeout=cases.LONGEST_SECONDS)
+            load = subprocess.run(["redis-benchmark", "-s", self.folder / "socket", *self.LOAD],
+                                  check=False, capture_output=True, text=True,
+                                  timeout=cases.HUNG_SECONDS)
+            if load.returncode != 0:
+                raise cases.Failed(f"redis-benchmark: {load.stderr.strip()[-300:]}")
             self.client("set", "stone", "laid" * 1000)
             right = (self.client("get", "stone") == "laid" * 1000
                      and self.client("llen", "mylist") == "150000")
             self.client("shutdown", "nosave")
-            status = finish(server, 20)
+            status = finish(server, 120)
         finally:
             if server.poll() is None:
                 server.terminate()
