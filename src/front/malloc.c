@@ -11,6 +11,7 @@
  * 4. How it fails. NULL with errno set, except for posix_memalign, which returns the error and
  *    leaves both errno and its result as they were. free keeps errno. */
 #include "front/front.h"
+#include "heap/fast.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -37,7 +38,9 @@ static ASH_COLD void *malloc_rare(size_t bytes) {
 void *ash_front_malloc(size_t bytes) {
     struct ashlar_thread_heap *th = ash_front_mine;
     if (ASH_UNLIKELY(th == NULL)) return malloc_rare(bytes);
-    return ashlar_malloc(th, bytes);
+    void *block;
+    if (ash_fast_malloc(ash_th_of(th), bytes, &block)) return block;
+    return ash_malloc_slow(ash_th_of(th), bytes);
 }
 
 static ASH_COLD void *calloc_rare(size_t count, size_t bytes) {
@@ -66,7 +69,7 @@ static ASH_COLD void free_rare(void *block) {
 void ash_front_free(void *block) {
     struct ashlar_thread_heap *th = ash_front_mine;
     if (ASH_UNLIKELY(th == NULL)) return free_rare(block);
-    ashlar_free(th, block);
+    if (!ash_fast_free(ash_th_of(th), block)) ash_free_slow(ash_th_of(th), block);
 }
 
 void ash_front_free_sized(void *block, size_t alignment, size_t bytes) {

@@ -14,11 +14,11 @@
  *    window per slab buys a new window, or a new slab; a bin with less goes to the next slab in
  *    its queue or sweeps again. So memory grows by at most about an eighth over what is live, and
  *    only while refills are poor.
- * 5. Time. No thread serves the heap, so it looks at the clock in passing: every so many mallocs,
- *    and at each refill while free pages wait to be given back to the system. A look gives back
- *    the pages that are due and, once per decay, the current slabs that are all free. While
- *    pages wait and refills come slowly, each hands out one candidate, so that the next malloc
- *    looks again: a program that allocates now and then is not left with the pages of its peak.
+ * 5. Time. No thread serves the heap, so it looks at the clock in passing, every so many mallocs. A
+ *    look gives back the pages that are due and, once per decay, the current slabs that are all
+ *    free. While pages wait to be given back and looks come slowly, a refill hands out one
+ *    candidate and the next malloc looks again: a program that allocates now and then is not left
+ *    with the pages of its peak.
  * 6. Failure. When no page can be had, whatever free block there is serves, however poor. */
 #include "heap/bins.h"
 
@@ -29,7 +29,8 @@ enum {
     YIELD_SHARE = 8,     /* a refill should yield at least this part of a window */
     STAY_SHARE = 4,      /* a window this free is used again */
     LOOK_MALLOCS = 1024, /* between looks at the clock; a refill counts as a window of them */
-    SLOW_MS = 8,         /* refills this far apart are slow */
+    LOOK_MALLOCS_WAITING = 256, /* the same while pages wait */
+    SLOW_MS = 8,                /* looks this far apart come slowly then */
     DEBT_MOST = 1 << 30,
 };
 
@@ -173,20 +174,22 @@ bool ash_bins_look(struct ash_thread_heap *th) {
     struct ash_heap *heap = th->heap;
     th->pace = LOOK_MALLOCS;
     if (heap->decay_ms == UINT32_MAX) return false;
-    uint32_t now = (uint32_t)heap->os.now_ms(heap->os.context);
-    bool slow = now - th->looked_ms >= SLOW_MS;
-    th->looked_ms = now;
-    if (now - th->dropped_ms >= heap->decay_ms) {
-        th->dropped_ms = now;
+    uint64_t now = heap->os.now_ms(heap->os.context);
+    bool slow = (uint32_t)now - th->looked_ms >= SLOW_MS;
+    th->looked_ms = (uint32_t)now;
+    if ((uint32_t)now - th->dropped_ms >= heap->decay_ms) {
+        th->dropped_ms = (uint32_t)now;
         ash_bins_drop_empty(th);
     }
-    if (slow && ash_runs_wait(heap)) th->pace = 1;
-    if (!ash_runs_due(heap)) return slow;
-    ash_lock_take(&heap->lock);
-    ash_runs_begin(heap);
-    ash_runs_tick(heap);
-    ash_runs_end(heap);
-    ash_lock_give(&heap->lock);
+    if (!ash_runs_wait(heap)) return false;
+    th->pace = slow ? 1 : LOOK_MALLOCS_WAITING;
+    if (ash_runs_due(heap, now)) {
+        ash_lock_take(&heap->lock);
+        ash_runs_begin(heap);
+        ash_runs_tick(heap);
+        ash_runs_end(heap);
+        ash_lock_give(&heap->lock);
+    }
     return slow;
 }
 
@@ -200,12 +203,11 @@ void ash_bins_shorten(struct ash_thread_heap *th) {
 
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin) {
     uint32_t before = ash_transition_begin(th, ASH_REFILL);
-    bool waiting = ash_runs_wait(th->heap);
     th->pace -= ASH_WINDOW_BLOCKS;
-    bool slow = (waiting || th->pace <= 0) && ash_bins_look(th);
+    bool slow = th->pace <= 0 && ash_bins_look(th);
     ash_collect_pending(th);
     bool done = bin_sweep_on(bin, th->heap) || bin_next_sweep(th, bin);
-    if (waiting && slow) bin->candidates &= -bin->candidates;
+    if (slow) bin->candidates &= -bin->candidates;
     ash_transition_end(th, before);
     return done;
 }

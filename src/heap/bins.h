@@ -11,7 +11,7 @@ void ash_bin_init(struct ash_bin *bin, struct ash_heap *heap, unsigned class_ind
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin);
 
 /* Looks at the clock and gives back what is due: free pages, and current slabs that are all free.
- * True when the last look was long ago. */
+ * True when pages wait and the last look was long ago. */
 bool ash_bins_look(struct ash_thread_heap *th);
 /* Has the next malloc of each class look at the clock: pages begin to wait for being given back. */
 void ash_bins_shorten(struct ash_thread_heap *th);

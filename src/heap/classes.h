@@ -17,12 +17,16 @@ ASH_INLINE unsigned ash_class_of_medium(size_t bytes) {
     return ash_medium_class[(bytes + ASH_MEDIUM_UNIT - 1) / ASH_MEDIUM_UNIT];
 }
 
+/* Class of a size up to ASH_SMALL_BYTES_MAX. */
+ASH_INLINE unsigned ash_class_of_small(size_t bytes) {
+    return ash_small_class[(bytes + ASH_BLOCK_ALIGN - 1) / ASH_BLOCK_ALIGN];
+}
+
 /* Class of a size up to ASH_CLASS_BYTES_MAX. */
 ASH_INLINE unsigned ash_class_of(size_t bytes) {
     ASH_ASSERT(bytes <= ASH_CLASS_BYTES_MAX);
-    if (ASH_LIKELY(bytes <= ASH_SMALL_BYTES_MAX))
-        return ash_small_class[(bytes + ASH_BLOCK_ALIGN - 1) / ASH_BLOCK_ALIGN];
-    return ash_class_of_medium(bytes);
+    return ASH_LIKELY(bytes <= ASH_SMALL_BYTES_MAX) ? ash_class_of_small(bytes)
+                                                    : ash_class_of_medium(bytes);
 }
 
 /* Smallest class whose blocks hold `bytes` and all start at multiples of `alignment` (a power of

@@ -1,11 +1,9 @@
 /* Freeing: free, sized free, usable size.
  *
- * The fast path of free proves on its way that the pointer is the start of a live block of a slab
+ * The fast path (fast.h) proves on its way that the pointer is the start of a live block of a slab
  * that the calling thread heap owns: page in the committed region, owner, reciprocal, block count,
- * the block's bit. Its commit is one store to the block's word. What the proof refuses goes to
- * free_elsewhere, which finds out what it is. */
-#include "heap/bins.h"
-#include "heap/classes.h"
+ * the block's bit. What it refuses comes to ash_free_slow, which finds out what it is. */
+#include "heap/fast.h"
 #include "heap/locate.h"
 #include "heap/misuse.h"
 #include "heap/remote.h"
@@ -69,11 +67,8 @@ static ASH_NOINLINE void free_beside_remote(struct ash_thread_heap *th, void *bl
  * the fast path saves no registers. */
 ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_page *page,
                          const char *operation) {
-    bool starts;
-    uint64_t offset = ((uint64_t)(uintptr_t)block % ASH_PAGE_BYTES) + page->page_offset_bytes;
-    uint64_t index = ash_block_index(offset, page->reciprocal, &starts);
-    if (ASH_UNLIKELY(!starts || index >= page->block_count))
-        return free_faulty(th, block, operation);
+    uint64_t index;
+    if (!ash_fast_index(page, block, &index)) return free_faulty(th, block, operation);
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
     uint64_t before = ash_word_get(word),
              after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
@@ -88,10 +83,8 @@ ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_pag
 /* Frees a block of a slab that another thread heap owns. */
 static ASH_NOINLINE void free_remote(struct ash_thread_heap *th, void *block, struct ash_page *page,
                                      struct ash_thread_heap *owner) {
-    bool starts;
-    uint64_t offset = ((uint64_t)(uintptr_t)block % ASH_PAGE_BYTES) + page->page_offset_bytes;
-    uint64_t index = ash_block_index(offset, page->reciprocal, &starts);
-    if (ASH_UNLIKELY(!starts || index >= page->block_count)) return free_faulty(th, block, "free");
+    uint64_t index;
+    if (!ash_fast_index(page, block, &index)) return free_faulty(th, block, "free");
     uint32_t before = ash_transition_begin(th, ASH_REMOTE);
     bool freed = ash_remote_free(th->heap, owner, page->head, (uint32_t)index);
     ash_transition_end(th, before);
@@ -111,8 +104,7 @@ static ASH_NOINLINE void free_located(struct ash_thread_heap *th, void *block) {
     if (!freed) free_again(th, block, &located);
 }
 
-/* Anything but a block that `th` owns below the frontier it knows of. */
-static ASH_NOINLINE void free_elsewhere(struct ash_thread_heap *th, void *block) {
+void ash_free_slow(struct ash_thread_heap *th, void *block) {
     if (block == NULL) return;
     uint64_t number = ((uint64_t)(uintptr_t)block - th->region_base) >> ASH_PAGE_SHIFT;
     if (number >= th->page_limit)
@@ -130,12 +122,7 @@ static ASH_NOINLINE void free_elsewhere(struct ash_thread_heap *th, void *block)
 
 void ashlar_free(struct ashlar_thread_heap *public_th, void *block) {
     struct ash_thread_heap *th = ash_th_of(public_th);
-    uint64_t number = ((uint64_t)(uintptr_t)block - th->region_base) >> ASH_PAGE_SHIFT;
-    if (ASH_UNLIKELY(number >= th->page_limit)) return free_elsewhere(th, block);
-    struct ash_page *page = th->pages + number;
-    if (ASH_UNLIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) != th))
-        return free_elsewhere(th, block);
-    free_own(th, block, page, "free");
+    if (!ash_fast_free(th, block)) ash_free_slow(th, block);
 }
 
 /* Whether a block for `bytes` at `alignment` would be what `located` is. */
@@ -171,11 +158,8 @@ void ashlar_free_aligned_sized(struct ashlar_thread_heap *th, void *block, size_
 /* As free, and the class that the size asks for is compared with the page's on the way. */
 void ashlar_free_sized(struct ashlar_thread_heap *public_th, void *block, size_t bytes) {
     struct ash_thread_heap *th = ash_th_of(public_th);
-    uint64_t number = ((uint64_t)(uintptr_t)block - th->region_base) >> ASH_PAGE_SHIFT;
-    if (ASH_UNLIKELY(number >= th->page_limit || bytes > ASH_CLASS_BYTES_MAX))
-        return free_sized_elsewhere(th, block, 0, bytes);
-    struct ash_page *page = th->pages + number;
-    if (ASH_UNLIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) != th ||
+    struct ash_page *page;
+    if (ASH_UNLIKELY(!ash_fast_page(th, block, &page) || bytes > ASH_CLASS_BYTES_MAX ||
                      page->class_index != ash_class_of(bytes)))
         return free_sized_elsewhere(th, block, 0, bytes);
     free_own(th, block, page, "free_sized");

@@ -3,8 +3,7 @@
  * The fast path of malloc is a table look-up, the lowest candidate of the bin's current window, and
  * one store to the window's word. It knows no locks and no atomics: a thread heap is used by one
  * thread at a time. */
-#include "heap/bins.h"
-#include "heap/classes.h"
+#include "heap/fast.h"
 #include "heap/remote.h"
 #include "heap/spans.h"
 
@@ -71,10 +70,15 @@ static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes
     return (void *)(window + ash_lowest_bit(word) * block_bytes);
 }
 
+void *ash_malloc_slow(struct ash_thread_heap *th, size_t bytes) {
+    if (bytes > ASH_SMALL_BYTES_MAX) return malloc_larger(th, bytes);
+    return malloc_refill(th, &th->bins[ash_class_of_small(bytes)]);
+}
+
 void *ashlar_malloc(struct ashlar_thread_heap *public_th, size_t bytes) {
     struct ash_thread_heap *th = ash_th_of(public_th);
-    if (ASH_UNLIKELY(bytes > ASH_SMALL_BYTES_MAX)) return malloc_larger(th, bytes);
-    return malloc_class(th, ash_small_class[(bytes + ASH_BLOCK_ALIGN - 1) / ASH_BLOCK_ALIGN]);
+    void *block;
+    return ash_fast_malloc(th, bytes, &block) ? block : ash_malloc_slow(th, bytes);
 }
 
 void *ashlar_calloc(struct ashlar_thread_heap *public_th, size_t count, size_t bytes) {

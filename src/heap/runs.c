@@ -390,9 +390,8 @@ bool ash_runs_wait(const struct ash_heap *heap) {
     return __atomic_load_n(&heap->next_purge_ms, __ATOMIC_RELAXED) != UINT64_MAX;
 }
 
-bool ash_runs_due(struct ash_heap *heap) {
-    uint64_t next = __atomic_load_n(&heap->next_purge_ms, __ATOMIC_RELAXED);
-    return next != UINT64_MAX && now_ms(heap) >= next;
+bool ash_runs_due(const struct ash_heap *heap, uint64_t now_ms) {
+    return now_ms >= __atomic_load_n(&heap->next_purge_ms, __ATOMIC_RELAXED);
 }
 
 void ash_runs_tick(struct ash_heap *heap) {

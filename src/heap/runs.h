@@ -42,7 +42,7 @@ void ash_runs_tick(struct ash_heap *heap);
 bool ash_runs_wait(const struct ash_heap *heap);
 
 /* Whether a tick would have anything to do; without the lock, so only a hint. */
-bool ash_runs_due(struct ash_heap *heap);
+bool ash_runs_due(const struct ash_heap *heap, uint64_t now_ms);
 
 /* Makes one free run of everything below the frontier, keeping the dirty bits. Descriptors are
  * zero. */

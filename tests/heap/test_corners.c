@@ -126,15 +126,15 @@ static void never_purge_leaves_purging_to_trim(void **state) {
     ashlar_free(site.th, span);
     site.os.clock_ms = UINT32_MAX * UINT64_C(1000); /* long after any decay */
     site_tick(&site);
-    assert_false(ash_runs_due(site.heap));
+    assert_false(ash_runs_due(site.heap, site.os.clock_ms));
     assert_int_equal(counts_of(&site)->dirty_free, 3);
     fail_next(&site, PURGE, 1); /* what trim could not give back does not become due either */
     assert_int_equal(ashlar_trim(site.public_heap, NULL), 0);
     assert_int_equal(site.os.failed, 1);
-    assert_false(ash_runs_due(site.heap));
+    assert_false(ash_runs_due(site.heap, site.os.clock_ms));
     expect_sound(&site);
     ashlar_heap_reset(site.public_heap); /* nor does what a reset leaves dirty */
-    assert_false(ash_runs_due(site.heap));
+    assert_false(ash_runs_due(site.heap, site.os.clock_ms));
     assert_int_equal(counts_of(&site)->dirty_free, 5);
     assert_int_equal(ashlar_trim(site.public_heap, NULL), 5 * PAGE);
     assert_true(all_zero(wall, 2 * PAGE));
