@@ -1,0 +1,67 @@
+/* The fast paths of malloc and free, to be compiled into whoever calls them: the core's own
+ * functions, and the front end's malloc and free, which then need no second call.
+ *
+ * Each does the whole work or none of it. Where it does none, the slow path starts from the
+ * beginning and finds out why: so a fast path keeps nothing for it, and saves no registers. */
+#ifndef ASH_FAST_H
+#define ASH_FAST_H
+
+#include "heap/bins.h"
+#include "heap/classes.h"
+
+/* A block for up to ASH_SMALL_BYTES_MAX bytes: the lowest candidate of the bin's current window.
+ * False when there is none, or `bytes` is more. */
+ASH_INLINE bool ash_fast_malloc(struct ash_thread_heap *th, size_t bytes, void **block) {
+    if (ASH_UNLIKELY(bytes > ASH_SMALL_BYTES_MAX)) return false;
+    struct ash_bin *bin = &th->bins[ash_class_of_small(bytes)];
+    ASH_OPAQUE(bin);
+    uint64_t candidates = bin->candidates;
+    if (ASH_UNLIKELY(candidates == 0)) return false;
+    *block = ash_bin_take(bin, candidates);
+    return true;
+}
+
+/* The slab's page that `block` lies in; false when `th` owns none there. */
+ASH_INLINE bool ash_fast_page(const struct ash_thread_heap *th, const void *block,
+                              struct ash_page **page) {
+    uint64_t number = ((uint64_t)(uintptr_t)block - th->region_base) >> ASH_PAGE_SHIFT;
+    if (ASH_UNLIKELY(number >= th->page_limit)) return false;
+    *page = th->pages + number;
+    return ASH_LIKELY(atomic_load_explicit(&(*page)->owner, memory_order_relaxed) == th);
+}
+
+/* Index of the block that starts at `block`, in a slab's `page`; false when none starts there. */
+ASH_INLINE bool ash_fast_index(const struct ash_page *page, const void *block, uint64_t *index) {
+    bool starts;
+    uint64_t offset = ((uint64_t)(uintptr_t)block % ASH_PAGE_BYTES) + page->page_offset_bytes;
+    *index = ash_block_index(offset, page->reciprocal, &starts);
+    return ASH_LIKELY(starts && *index < page->block_count);
+}
+
+/* Frees a live block of a slab that `th` owns, when that changes one word and nothing else: false
+ * when it is no such block, when others have freed blocks of the slab, or when its window, not the
+ * current one, had no free block or has no live one afterwards. The commit is one store. */
+ASH_INLINE bool ash_fast_free(struct ash_thread_heap *th, void *block) {
+    uint64_t index;
+    struct ash_page *page;
+    if (!ash_fast_page(th, block, &page) || !ash_fast_index(page, block, &index)) return false;
+    uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
+    uint64_t before = ash_word_get(word);
+    uint64_t after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
+    if (ASH_UNLIKELY(before == after)) return false;
+    /* relaxed: a remote free that this one must know of happened before it, by the program's own
+     * synchronisation */
+    if (ASH_UNLIKELY(atomic_load_explicit(&page->head->remote_summary, memory_order_relaxed) != 0))
+        return false;
+    /* A current window is settled when its bin moves on. */
+    bool edge = before == 0 || after == UINT64_MAX || after == page->full_tail;
+    if (ASH_UNLIKELY(edge) && word != th->bins[page->class_index].word) return false;
+    ash_word_set(word, after);
+    return true;
+}
+
+/* What the fast paths leave: any size (errno ENOMEM), any pointer. */
+ASH_HIDDEN void *ash_malloc_slow(struct ash_thread_heap *th, size_t bytes);
+ASH_HIDDEN void ash_free_slow(struct ash_thread_heap *th, void *block);
+
+#endif
