@@ -57,7 +57,7 @@ def python_results(text):
 
 PYTHON_MODULES = """
     abc argparse array ast asyncgen atexit base64 binascii bisect bool builtin bytes bz2 calendar
-    capi cmath codecs collections compile complex contextlib copy coroutines csv ctypes datetime
+    cmath codecs collections compile complex contextlib copy coroutines csv ctypes datetime
     decimal deque descr dict difflib enum exceptions fileinput float fork1 fractions fstring
     functools gc generators glob grammar gzip hashlib heapq io itertools json list long lzma
     marshal math memoryview mmap operator os pickle posix pty pyexpat queue random re sched select
@@ -140,6 +140,19 @@ PROGRAMS = [
     Program("postgresql", ["postgresql"], "initdb, pgbench, parallel queries, JIT, dump and restore",
             ["bash", "{work}/postgres.sh", "500"], ["psql"], quick=False, unprivileged=True,
             reports=["postgres", "pgbench", "psql", "initdb"]),
+    Program("mariadb", ["mariadb-server-core", "mariadb-client-core"],
+            "30,000 rows, joins, full text, 4 clients side by side", ["bash", "{work}/mariadb.sh"],
+            ["mariadbd", "mariadb-install-db"], quick=False, unprivileged=True,
+            filter=without(r"max_open_files"), reports=["mariadbd", "mariadb"]),
+    Program("ffmpeg", ["ffmpeg"], "H.264 with 4 threads, filters, FLAC, PNG",
+            ["bash", "{work}/ffmpeg.sh"], ["ffmpeg"], quick=False, reports=["ffmpeg"]),
+    Program("numpy", ["python3-numpy"], "arrays grown, sorted, multiplied; 4 threads",
+            ["python3", "{work}/numpy_work.py"], ["/usr/lib/python3/dist-packages/numpy"], quick=False,
+            reports=["python3"]),
+    Program("stress-ng", ["stress-ng"], "its allocator stressor: 4 processes, contents verified",
+            ["stress-ng", "--malloc", "4", "--malloc-bytes", "64M", "--malloc-ops", "40000",
+             "--malloc-pthreads", "2", "--verify", "--temp-path", "tmp"],
+            ["stress-ng"], quick=False, filter=without("."), reports=["stress-ng"]),
     Program("chromium", ["chromium"], "--headless --dump-dom of a local page: DOM, canvas, maps, buffers",
             ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -150,7 +163,7 @@ PROGRAMS = [
             f"`-m test` of {len(PYTHON_MODULES)} modules, every object from malloc",
             ["bash", "{work}/python_tests.sh", *(f"test_{module}" for module in PYTHON_MODULES)],
             ["/usr/lib/python3.11/test/test_gc.py"], quick=False, filter=python_results,
-            environment={"PYTHONMALLOC": "malloc"}, reports=["python3"], seconds=1500),
+            environment={"PYTHONMALLOC": "malloc"}, reports=["python3"], seconds=3000),
     Program("gcc-project", ["gcc", "cmake", "ninja-build"],
             "cmake, ninja and gcc build all of Ashlar; the tests of what came out pass",
             ["bash", "{work}/project.sh", "gcc"], ["gcc", "cmake", "ninja"], quick=False,
