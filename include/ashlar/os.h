@@ -40,6 +40,9 @@ struct ashlar_os {
     bool (*move)(void *context, void *from, void *to, size_t bytes);
     /* Undoes what move left behind in the page tables of a range; content becomes zero. */
     bool (*normalize)(void *context, void *address, size_t bytes);
+    /* Whether the page at an address, given as any of its bytes, is in memory now. A hint: a page
+     * that was never touched or that was given back is not, but nor is one that was swapped out. */
+    bool (*resident)(void *context, const void *address);
     size_t (*page_bytes)(void *context);
     uint64_t (*now_ms)(void *context); /* monotonic */
 };

@@ -4,10 +4,10 @@
  *    invariant can be checked from outside and every misuse of a pointer is found.
  * 2. Parts, from the ground up. region.c: address space, committing. runs.c: free pages, decay.
  *    slabs.c: pages cut into blocks of one class (classes.c). spans.c: whole pages for large
- *    blocks. bins.c: how a thread heap walks through its slabs. remote.c: frees by other threads.
- *    threads.c: thread heaps and their pool. fork.c: what a forked child finds. malloc.c,
- *    realloc.c, free.c: what callers see. locate.c: from pointer to block. root.c: what readers
- *    outside see. layout.h: all of it in memory.
+ *    blocks. zeroing.c: large blocks for calloc. bins.c: how a thread heap walks through its
+ *    slabs. remote.c: frees by other threads. threads.c: thread heaps and their pool. fork.c:
+ *    what a forked child finds. malloc.c, realloc.c, free.c: what callers see. locate.c: from
+ *    pointer to block. root.c: what readers outside see. layout.h: all of it in memory.
  * 3. States of a block: live (its bit is 0 in the free word and in the remote word), remotely
  *    freed (1 in the remote word), free (1 in the free word). A span is live from creation to
  *    release.

@@ -23,7 +23,7 @@
 #include <stdatomic.h>
 
 enum {
-    ASH_LAYOUT_VERSION = 2,
+    ASH_LAYOUT_VERSION = 3,
     ASH_PAGE_SHIFT = 16,
     ASH_PAGE_BYTES = 1 << ASH_PAGE_SHIFT,
     ASH_WINDOW_BLOCKS = 64,
@@ -36,6 +36,8 @@ enum {
     ASH_BLOCK_ALIGN = 16,
     ASH_RUN_BINS = 192, /* free runs by size: exact up to 8 pages, then 8 per doubling */
     ASH_RUN_BIN_WORDS = ASH_RUN_BINS / 64,
+    ASH_HABITS =
+        8, /* of calloc, by size: from each doubling of a page, and the last for the rest */
     /* One page's bitmaps: free words, then remote words. The stride is no power of two, so that the
      * same word of many slabs falls into many cache sets. */
     ASH_BITMAP_REMOTE_BYTES = 512,
@@ -268,6 +270,16 @@ struct ash_run_bins {
     uint32_t dirty_head, dirty_tail;  /* free runs with dirty pages, oldest first */
 };
 
+/* What is done with large callocs of one size, as far as was seen: zeroing.c. Hints, right with any values. */
+struct ash_habit {
+    uint64_t watched; /* address of the OS page that is being watched; 0: none */
+    uint16_t touched; /* share of watched pages that were touched, of 65,535 */
+    uint8_t seen;     /* pages watched to their end, until they are enough */
+    uint8_t wait;     /* callocs until another page is watched */
+    uint8_t spare[4];
+};
+static_assert(sizeof(struct ash_habit) == 16, "no padding");
+
 struct ash_heap {
     struct ash_root root;
     /* Lock order: pool_lock, then lock. */
@@ -283,8 +295,10 @@ struct ash_heap {
     uint64_t no_word;                /* the word of every bin without a slab: 0, never written */
     uint64_t thread_heaps_committed; /* bytes of the thread heaps' table that can be used */
     uint64_t metadata_committed;     /* bytes, for statistics */
-    uint32_t fork_took;              /* forks under way: which locks each took, see fork.c */
-    _Atomic uint32_t fork_left;      /* a forked child that is yet to be mended */
+    struct ash_habit habits[ASH_HABITS];
+    uint64_t habit_random;
+    uint32_t fork_took;         /* forks under way: which locks each took, see fork.c */
+    _Atomic uint32_t fork_left; /* a forked child that is yet to be mended */
 };
 
 ASH_INLINE struct ash_heap *ash_heap_of(struct ashlar_heap *heap) {

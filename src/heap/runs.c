@@ -287,10 +287,19 @@ static struct ash_page *run_grow(struct ash_heap *heap, uint64_t count, uint64_t
     return ash_page_at(heap, heap->root.counts.committed - 1)->head;
 }
 
-/* Cuts [page, page + count) out of a free run, whose other parts stay free. Returns the dirty pages
- * taken. */
-static uint64_t run_cut(struct ash_heap *heap, struct ash_page *first, uint64_t page,
-                        uint64_t count) {
+/* Tells what the pages [page, page + count) hold, `dirty` of which are dirty. */
+static void content_read(const struct ash_heap *heap, uint64_t page, uint64_t count, uint64_t dirty,
+                         struct ash_run_content *content) {
+    content->dirty_pages = dirty;
+    if (dirty == 0 || dirty == count || count > ASH_RUN_MAPPED_PAGES) return;
+    memset(content->dirty, 0, sizeof content->dirty);
+    for (uint64_t i = 0; i < count; i++)
+        content->dirty[i / 64] |= (uint64_t)dirty_at(heap, page + i) << (i % 64);
+}
+
+/* Cuts [page, page + count) out of a free run, whose other parts stay free. */
+static void run_cut(struct ash_heap *heap, struct ash_page *first, uint64_t page, uint64_t count,
+                    struct ash_run_content *content) {
     struct run run = run_pull(heap, first);
     struct run before = run, behind = run;
     before.pages = page - run.page;
@@ -302,12 +311,12 @@ static uint64_t run_cut(struct ash_heap *heap, struct ash_page *first, uint64_t 
     behind.dirty = run.dirty - taken - before.dirty;
     if (behind.pages > 0) run_put(heap, &behind);
     if (before.pages > 0) run_put(heap, &before);
+    if (content != NULL) content_read(heap, page, count, taken, content);
     dirty_set(heap, page, page + count - (ASH_PLANTED(10) && count > 8));
-    return taken;
 }
 
 bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, uint64_t *page,
-                   enum ash_run_content *content) {
+                   struct ash_run_content *content) {
     struct ash_page *first = run_find(heap, count, alignment, BIN_TRIES);
     if (first == NULL) first = run_grow(heap, count, alignment);
     if (first == NULL)
@@ -315,8 +324,7 @@ bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, ui
     if (first == NULL) return false;
     *page = aligned_page(heap, ash_page_number(heap, first),
                          ASH_PLANTED(9) ? ASH_PAGE_BYTES : alignment);
-    uint64_t dirty = run_cut(heap, first, *page, count);
-    *content = dirty == 0 ? ASH_RUN_CLEAN : dirty == count ? ASH_RUN_DIRTY : ASH_RUN_MIXED;
+    run_cut(heap, first, *page, count, content);
     return true;
 }
 
@@ -326,7 +334,7 @@ bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count) {
     if (page < committed && !free_here) return false;
     uint64_t end = free_here ? page + ash_page_at(heap, page)->pages : page;
     if (end < page + count && (end != committed || !frontier_grow(heap, page, count))) return false;
-    run_cut(heap, ash_page_at(heap, page), page, count);
+    run_cut(heap, ash_page_at(heap, page), page, count, NULL);
     return true;
 }
 

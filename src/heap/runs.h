@@ -6,11 +6,14 @@
 
 #include "heap/layout.h"
 
-/* What a taken run holds. */
-enum ash_run_content {
-    ASH_RUN_CLEAN, /* every byte is zero */
-    ASH_RUN_DIRTY, /* no page is known to be zero */
-    ASH_RUN_MIXED, /* some pages are */
+enum { ASH_RUN_MAPPED_PAGES = 512 };
+
+/* What a run held when it was taken: every byte of a clean page is zero. */
+struct ash_run_content {
+    uint64_t dirty_pages;
+    /* Bit set when the page is dirty; only of runs of up to ASH_RUN_MAPPED_PAGES, some of them
+     * dirty and some clean. */
+    uint64_t dirty[ASH_RUN_MAPPED_PAGES / 64];
 };
 
 /* Adds pages [page, page + count) as free, clean when `dirty` is 0, else all of them dirty; merges
@@ -20,9 +23,9 @@ void ash_runs_give(struct ash_heap *heap, uint64_t page, uint64_t count, bool di
 /* Takes `count` pages whose address is a multiple of `alignment` (a power of two, 64 KiB or more);
  * grows the frontier when no free run serves. Their descriptors are zero. False, and nothing
  * changed but perhaps the frontier, when there is no memory. The pages' dirty bits are set;
- * *content tells what they hold now. */
+ * *content (if not NULL) tells what they hold now. */
 bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, uint64_t *page,
-                   enum ash_run_content *content);
+                   struct ash_run_content *content);
 
 /* Takes the `count` pages from `page` on, which follow a span, if all are free, growing the
  * frontier when they end at it. False, and nothing taken, otherwise. */

@@ -35,11 +35,10 @@ static bool words_inline(unsigned block_count) {
 /* Takes a run for a slab: of the class's preferred length, but in a small heap at most a part of it
  * that leaves room for other classes, or less when the heap is short of pages. */
 static unsigned slab_take_pages(struct ash_heap *heap, unsigned class_index, uint64_t *page) {
-    enum ash_run_content content;
     unsigned pages = ash_classes[class_index].slab_pages;
     while (pages > 1 && pages > heap->root.region_pages / REGION_SHARE) pages /= 2;
     for (; pages > 0; pages /= 2)
-        if (ash_runs_take(heap, pages, ASH_PAGE_BYTES, page, &content)) return pages;
+        if (ash_runs_take(heap, pages, ASH_PAGE_BYTES, page, NULL)) return pages;
     return 0;
 }
 

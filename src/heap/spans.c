@@ -10,29 +10,31 @@
  *    instead of by bytes. A moved mapping does not merge with its neighbours again, and the
  *    system limits their number, so moved spans are counted, limited, and made normal when they
  *    are freed.
- * 4. Zeroing. Pages that are known to be zero are not cleared. Large dirty ones are given back
- *    instead of cleared, so that a calloc that is barely touched costs little.
+ * 4. Zeroing. Pages that are known to be zero are not cleared, others by the cheaper of two ways:
+ *    zeroing.c.
  * 5. Failure. Everything that can fail comes before the first change. */
 #include "heap/spans.h"
 
 #include "heap/runs.h"
+#include "heap/zeroing.h"
 
 #include <string.h>
 
 enum {
-    MOVE_BYTES_LEAST = 1 << 20,  /* less is copied */
-    MOVED_SPANS_MOST = 4096,     /* each may cost two mappings; Linux allows 65,530 */
-    PURGE_BYTES_LEAST = 4 << 20, /* a dirty calloc of less is cleared */
+    MOVE_BYTES_LEAST = 1 << 20, /* less is copied */
+    MOVED_SPANS_MOST = 4096,    /* each may cost two mappings; Linux allows 65,530 */
 };
 
+/* With `zeroing` it also says how the span is to be made zero. */
 static struct ash_page *span_take(struct ash_heap *heap, size_t bytes, size_t alignment,
-                                  enum ash_run_content *content) {
+                                  struct ash_zeroing *zeroing) {
     uint64_t page, pages = ash_span_pages(bytes > 0 ? bytes : 1);
     uint64_t unit = alignment > ASH_PAGE_BYTES ? alignment : ASH_PAGE_BYTES;
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);
     ash_runs_tick(heap);
-    bool taken = ash_runs_take(heap, pages, unit, &page, content);
+    bool taken =
+        ash_runs_take(heap, pages, unit, &page, zeroing == NULL ? NULL : &zeroing->content);
     if (taken) {
         struct ash_page *head = ash_page_at(heap, page);
         head->head = head;
@@ -42,6 +44,7 @@ static struct ash_page *span_take(struct ash_heap *heap, size_t bytes, size_t al
         ash_page_set_kind(head, ASH_PAGE_SPAN); /* last: all of it is seen, or no span */
         heap->root.counts.span += pages;
         heap->root.counts.spans++;
+        if (zeroing != NULL) ash_zeroing_plan(heap, head, bytes, zeroing);
     }
     ash_runs_end(heap);
     ash_lock_give(&heap->lock);
@@ -52,21 +55,13 @@ static void *span_address(const struct ash_heap *heap, const struct ash_page *he
     return (void *)ash_page_address(heap, ash_page_number(heap, head));
 }
 
-static void span_zero(struct ash_heap *heap, const struct ash_page *head, size_t bytes) {
-    void *start = span_address(heap, head);
-    bool purges = (heap->root.flags & ASH_ROOT_PURGES) != 0 && bytes >= PURGE_BYTES_LEAST;
-    if (!purges || !heap->os.purge(heap->os.context, start, ash_span_bytes(head)))
-        memset(start, 0, bytes);
-}
-
 void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment, bool zero) {
     struct ash_heap *heap = th->heap;
-    enum ash_run_content content;
-    struct ash_page *head = span_take(heap, bytes, alignment, &content);
+    struct ash_zeroing zeroing;
+    struct ash_page *head = span_take(heap, bytes, alignment, zero ? &zeroing : NULL);
     if (head == NULL) return NULL;
     th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
-    if (zero && (ASH_PLANTED(6) ? content == ASH_RUN_DIRTY : content != ASH_RUN_CLEAN))
-        span_zero(heap, head, bytes);
+    if (zero) ash_zeroing_do(heap, head, bytes, &zeroing);
     return span_address(heap, head);
 }
 
@@ -83,6 +78,7 @@ bool ash_span_release(struct ash_heap *heap, struct ash_page *head) {
     ash_lock_take(&heap->lock);
     bool span = head->kind == ASH_PAGE_SPAN;
     if (span) {
+        ash_zeroing_learn(heap, head);
         ash_runs_begin(heap);
         uint64_t pages = head->pages;
         bool moved = head->span.moved != 0;

@@ -51,6 +51,11 @@ static bool fault_normalize(void *context, void *address, size_t bytes) {
     return fault->below->normalize(fault->below->context, address, bytes);
 }
 
+static bool fault_resident(void *context, const void *address) {
+    struct ashlar_os_fault *fault = context;
+    return fault->below->resident(fault->below->context, address);
+}
+
 static size_t fault_page_bytes(void *context) {
     struct ashlar_os_fault *fault = context;
     return fault->below->page_bytes(fault->below->context);
@@ -71,6 +76,7 @@ void ashlar_os_fault_init(struct ashlar_os_fault *fault, const struct ashlar_os 
                .purge = fault_purge,
                .move = fault_move,
                .normalize = fault_normalize,
+               .resident = fault_resident,
                .page_bytes = fault_page_bytes,
                .now_ms = fault_now_ms},
         .below = below != NULL ? below : ashlar_os_linux(),

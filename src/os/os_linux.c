@@ -96,6 +96,16 @@ static bool linux_normalize(void *context, void *address, size_t bytes) {
     return start != MAP_FAILED;
 }
 
+static bool linux_resident(void *context, const void *address) {
+    (void)context;
+    int kept = errno;
+    uintptr_t unit = (uintptr_t)sysconf(_SC_PAGESIZE);
+    unsigned char state = 0;
+    bool known = mincore((void *)((uintptr_t)address & ~(unit - 1)), unit, &state) == 0;
+    errno = kept;
+    return known && (state & 1) != 0;
+}
+
 static size_t linux_page_bytes(void *context) {
     (void)context;
     return (size_t)sysconf(_SC_PAGESIZE);
@@ -115,6 +125,7 @@ static const struct ashlar_os linux_os = {
     .purge = linux_purge,
     .move = linux_move,
     .normalize = linux_normalize,
+    .resident = linux_resident,
     .page_bytes = linux_page_bytes,
     .now_ms = linux_now_ms,
 };

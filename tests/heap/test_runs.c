@@ -284,14 +284,15 @@ static void each_stretch_of_a_striped_run_is_purged(void **state) {
     }
 }
 
-static enum ash_run_content take(struct site *site, uint64_t pages, uint64_t *page) {
-    enum ash_run_content content = ASH_RUN_CLEAN;
+/* Takes a run; the number of its pages that are dirty. */
+static uint64_t take(struct site *site, uint64_t pages, uint64_t *page,
+                     struct ash_run_content *content) {
     ash_lock_take(&site->heap->lock);
-    assert_true(ash_runs_take(site->heap, pages, PAGE, page, &content));
+    assert_true(ash_runs_take(site->heap, pages, PAGE, page, content));
     for (uint64_t i = 0; i < pages; i++)
         assert_true(dirty(site, (void *)ash_page_address(site->heap, *page + i)));
     ash_lock_give(&site->heap->lock);
-    return content;
+    return content->dirty_pages;
 }
 
 static void give(struct site *site, uint64_t page, uint64_t pages, bool dirty_pages) {
@@ -305,15 +306,17 @@ static void what_a_run_holds_is_known(void **state) {
     struct site site;
     site_open(&site, 64 * MIB, 1);
     uint64_t page, other;
-    assert_int_equal(take(&site, 5, &page), ASH_RUN_CLEAN);
+    struct ash_run_content content;
+    assert_int_equal(take(&site, 5, &page, &content), 0);
     give(&site, page, 5, true);
-    assert_int_equal(take(&site, 5, &page), ASH_RUN_DIRTY);
-    assert_int_equal(take(&site, 3, &other), ASH_RUN_CLEAN);
+    assert_int_equal(take(&site, 5, &page, &content), 5);
+    assert_int_equal(take(&site, 3, &other, &content), 0);
     give(&site, page, 5, true);
-    assert_int_equal(take(&site, 4, &page), ASH_RUN_DIRTY);
+    assert_int_equal(take(&site, 4, &page, &content), 4);
     give(&site, page, 4, true);
     give(&site, other, 3, true);
-    assert_int_equal(take(&site, 12, &page), ASH_RUN_MIXED); /* 8 dirty and 4 never touched */
+    assert_int_equal(take(&site, 12, &page, &content), 8); /* and 4 never touched */
+    assert_int_equal(content.dirty[0], 0xff);
     give(&site, page, 12, true);
     site_close(&site);
 }

@@ -116,6 +116,25 @@ static void moved_pages_leave_zeros_behind(void **state) {
     os->release(os->context, space, 4 * bytes);
 }
 
+static void what_is_in_memory_is_known(void **state) {
+    (void)state;
+    const struct ashlar_os *os = ashlar_os_linux();
+    size_t unit = os->page_bytes(os->context);
+    uint8_t *space = os->reserve(os->context, 4 * unit, unit);
+    assert_true(os->commit(os->context, space, 4 * unit));
+    space[unit] = 1;
+    errno = 4711;
+    assert_false(os->resident(os->context, space));
+    assert_true(os->resident(os->context, space + unit));
+    assert_true(os->resident(os->context, space + 2 * unit - 1)); /* the same page */
+    assert_false(os->resident(os->context, space + 2 * unit));
+    assert_true(os->purge(os->context, space + unit, unit));
+    assert_false(os->resident(os->context, space + unit));
+    os->release(os->context, space, 4 * unit);
+    assert_false(os->resident(os->context, space)); /* nor is what is not there at all */
+    assert_int_equal(errno, 4711);
+}
+
 static void time_does_not_go_back(void **state) {
     (void)state;
     const struct ashlar_os *os = ashlar_os_linux();
@@ -257,6 +276,7 @@ int main(void) {
         cmocka_unit_test(what_cannot_be_is_refused_quietly),
         cmocka_unit_test(purged_pages_are_zero),
         cmocka_unit_test(moved_pages_leave_zeros_behind),
+        cmocka_unit_test(what_is_in_memory_is_known),
         cmocka_unit_test(time_does_not_go_back),
         cmocka_unit_test(the_twin_fails_what_it_is_told),
         cmocka_unit_test(the_twin_s_clock_can_stand_still),
