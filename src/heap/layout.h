@@ -270,7 +270,8 @@ struct ash_run_bins {
     uint32_t dirty_head, dirty_tail;  /* free runs with dirty pages, oldest first */
 };
 
-/* What is done with large callocs of one size, as far as was seen: zeroing.c. Hints, right with any values. */
+/* What is done with large callocs of one size, as far as was seen: zeroing.c. Hints, right with any
+ * values. */
 struct ash_habit {
     uint64_t watched; /* address of the OS page that is being watched; 0: none */
     uint16_t touched; /* share of watched pages that were touched, of 65,535 */
