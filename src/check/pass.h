@@ -53,7 +53,7 @@ struct ash_check {
 };
 
 /* Reports one violated invariant, or counts it as in transition while muted. */
-void ash_check_report(struct ash_check *check, const struct ashlar_finding *finding);
+ASH_COLD void ash_check_report(struct ash_check *check, const struct ashlar_finding *finding);
 #define ASH_FOUND(check, ...) ash_check_report((check), &(const struct ashlar_finding){__VA_ARGS__})
 
 /* `bytes` bytes at an address that proved geometry allows; `scratch` is that large and as aligned
