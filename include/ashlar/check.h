@@ -31,9 +31,10 @@ struct ashlar_reader {
     /* The caller holds both locks of the heap: nobody changes which pages are what, nor acquires or
      * releases thread heaps. */
     bool locked;
-    /* Not quiescent, and not even stopped: threads run meanwhile. What they may change is reported
-     * as unchecked: without the locks everything, else what belongs to thread heaps in use, but for
-     * the one with the id `mine` (0: none). `view` has to copy then. */
+    /* Not quiescent, and not even stopped: threads run meanwhile. `view` has to copy then. Without
+     * the locks everything is reported as unchecked (and the audit must not be asked for: pages may
+     * go away under it). With them, just what a thread was changing at that moment, and whether
+     * lists of thread heaps in use are complete, but for the one with the id `mine` (0: none). */
     bool running;
     uint32_t mine;
 };

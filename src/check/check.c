@@ -29,13 +29,33 @@
  *    quiescent sees the mark; what that path may have half done is then looked at *muted*: what
  *    would be a finding is counted as in transition instead. Remote frees and the freeing thread's
  *    steps have no mark; what they may have half done is muted in every check that is not
- *    quiescent. A caller whose process runs on meanwhile holds the heap's locks, reads through
- *    copies, and has everything muted that belongs to a thread that may be running.
+ *    quiescent.
  *
- * 6. Failure. No allocation, no assertion, no recursion: a check takes about 16 KiB of stack. */
+ * 6. Threads that run. A caller whose process runs on meanwhile reads through copies, so that what
+ *    was compared is what is used, and holds the heap's locks: then pages do not change hands,
+ *    slabs keep their owners, and thread heaps their states. (Without the locks all is muted.) What
+ *    a thread changes without a lock is *watched*: its thread heap counts its slow paths, and
+ *    findings are held back until that count is looked at again. If it stands still, and no mark
+ *    was set when it was first read, only fast paths went on meanwhile. They change little, and
+ *    each thing is read in an order that allows for it:
+ *
+ *        current window   blocks are taken and come back; its summary bit means nothing
+ *        other windows    if all, none or some of its blocks are free, that stays so: summaries
+ *                         and places do not change
+ *        candidates       only dwindle, each before its block's bit: the word is read first, and
+ *                         the candidates again after it (those of medium bins may also grow: muted)
+ *        remote words     only gain bits, of blocks that are not free then: when one is free on
+ *                         both sides, its word is read again, after the remote one
+ *
+ *    Else the findings are dropped, and counted as one thing in transition. The stacks that other
+ *    threads push to, and whether lists and counts are complete, cannot be judged this way.
+ *
+ * 7. Failure. No allocation, no assertion, no recursion: a check takes about 16 KiB of stack. */
 #include "check/pass.h"
 
 #include <string.h>
+
+enum { THREAD_TRIES = 3 }; /* to see a thread heap that runs between two of its slow paths */
 
 static const void *self_view(void *context, uint64_t address, size_t bytes, void *scratch) {
     (void)context;
@@ -51,8 +71,43 @@ void ash_check_report(struct ash_check *check, const struct ashlar_finding *find
         check->report->in_transition++;
         return;
     }
+    if (check->watching) {
+        if (check->held_count < ASH_HELD_MOST) check->held[check->held_count] = *finding;
+        check->held_count++;
+        return;
+    }
     check->report->findings++;
     if (check->sink != NULL) check->sink(check->context, finding);
+}
+
+void ash_check_watch(struct ash_check *check) {
+    check->watching = true;
+    check->held_count = 0;
+}
+
+/* How many slow paths a thread heap has begun; false when that cannot be read. */
+static bool thread_steps(struct ash_check *check, uint32_t id, uint32_t *steps) {
+    uint32_t copy;
+    const uint32_t *now = (const uint32_t *)ash_check_copy(check, ASH_AT_THREAD(check, id, steps),
+                                                           sizeof copy, &copy);
+    if (now != NULL) *steps = *now;
+    return now != NULL;
+}
+
+bool ash_check_settle(struct ash_check *check, const struct ash_thread_view *view) {
+    uint32_t count = check->held_count, steps;
+    check->watching = false;
+    if (count == 0) return true;
+    atomic_thread_fence(memory_order_acquire); /* what was read was read before the steps are */
+    bool still = thread_steps(check, view->id, &steps) && steps == view->steps;
+    if (!still) {
+        check->report->in_transition++;
+        return false;
+    }
+    for (uint32_t i = 0; i < count && i < ASH_HELD_MOST; i++)
+        ash_check_report(check, &check->held[i]);
+    if (count > ASH_HELD_MOST) check->report->in_transition += count - ASH_HELD_MOST;
+    return true;
 }
 
 const void *ash_check_copy(struct ash_check *check, uint64_t address, size_t bytes, void *scratch) {
@@ -113,10 +168,19 @@ bool ash_next_head(struct ash_check *check, struct ash_walk *walk, struct ash_he
 
 const struct ash_thread_heap *ash_check_thread(struct ash_check *check,
                                                struct ash_thread_view *view, uint32_t id) {
-    if (view->id == id) return view->th;
+    const bool running = check->reader->running;
+    uint32_t steps;
+    if (view->id == id && (!running || (thread_steps(check, id, &steps) && steps == view->steps)))
+        return view->th;
     view->id = id;
-    view->th = (const struct ash_thread_heap *)ash_check_view(
-        check, ash_at_thread(check, id), sizeof(struct ash_thread_heap), &view->copy);
+    for (unsigned tries = 0; tries < THREAD_TRIES; tries++) {
+        view->th = NULL;
+        if (running && !thread_steps(check, id, &view->steps)) break;
+        atomic_thread_fence(memory_order_acquire); /* the steps, then the mark and all the rest */
+        view->th = (const struct ash_thread_heap *)ash_check_view(
+            check, ash_at_thread(check, id), sizeof(struct ash_thread_heap), &view->copy);
+        if (!running || view->th == NULL || !ash_check_changing(check, view->th, id)) break;
+    }
     return view->th;
 }
 
@@ -134,6 +198,7 @@ static void check_begin(struct ash_check *check, const struct ashlar_reader *rea
     check->reader = reader;
     check->direct = reader->view == self_view;
     check->muted = check->moving = check->partition = check->identities = false;
+    check->watching = false;
     check->report = report;
     check->root_at = root;
     check->heap = NULL;

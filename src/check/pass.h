@@ -13,6 +13,7 @@
 
 enum {
     ASH_WALK_PAGES = 32, /* descriptors viewed at once through a reader that copies */
+    ASH_HELD_MOST = 16,  /* findings of one thing that is watched: see check.c, section 5 */
 };
 
 /* What the passes count on their way, for the accounting pass and for completeness of lists. */
@@ -28,7 +29,8 @@ struct ash_tally {
 struct ash_check {
     const struct ashlar_reader *reader;
     bool direct; /* the reader gives addresses of this process in place */
-    bool muted;
+    bool muted, watching;
+    uint32_t held_count;
     enum ashlar_check_tier tier;
     ashlar_finding_sink *sink;
     void *context;
@@ -49,6 +51,7 @@ struct ash_check {
     uint64_t dirty_first, dirty_count; /* dirty words in view: see runs.c */
     const uint64_t *dirty_words;
     uint64_t dirty_copy[ASH_WALK_PAGES];
+    struct ashlar_finding held[ASH_HELD_MOST];
     struct ash_heap copy;
 };
 
@@ -191,7 +194,8 @@ bool ash_next_head(struct ash_check *check, struct ash_walk *walk, struct ash_he
 
 /* A thread heap with the id it was viewed for. */
 struct ash_thread_view {
-    uint32_t id; /* 0: none yet */
+    uint32_t id;    /* 0: none yet */
+    uint32_t steps; /* of one that runs: as they were before it was copied */
     const struct ash_thread_heap *th;
     struct ash_thread_heap copy;
 };
@@ -200,15 +204,24 @@ const struct ash_thread_heap *ash_check_thread(struct ash_check *check,
                                                struct ash_thread_view *view, uint32_t id);
 /* Id of the thread heap at an address of the heap's own space; 0 when none lies there. */
 uint32_t ash_check_thread_id(const struct ash_check *check, uint64_t address);
-/* Whether what only this thread heap changes may be half done, or changes meanwhile. */
+/* Whether a thread may run on it meanwhile. */
+ASH_INLINE bool ash_check_runs(const struct ash_check *check, const struct ash_thread_heap *th,
+                               uint32_t id) {
+    return check->reader->running && id != check->reader->mine &&
+           atomic_load_explicit(&th->state, memory_order_relaxed) != ASH_THREAD_POOLED;
+}
+/* Whether what only this thread heap changes may be half done, or cannot be watched. */
 ASH_INLINE bool ash_check_changing(const struct ash_check *check, const struct ash_thread_heap *th,
                                    uint32_t id) {
-    const struct ashlar_reader *reader = check->reader;
     uint32_t transition = atomic_load_explicit(&th->transition, memory_order_relaxed);
-    uint32_t state = atomic_load_explicit(&th->state, memory_order_relaxed);
-    bool runs = reader->running && id != reader->mine && state != ASH_THREAD_POOLED;
-    return !reader->quiescent && (runs || (transition != ASH_QUIET && transition != ASH_REMOTE));
+    bool unwatched = ash_check_runs(check, th, id) && !check->reader->locked;
+    return !check->reader->quiescent &&
+           (unwatched || (transition != ASH_QUIET && transition != ASH_REMOTE));
 }
+/* What a thread that runs may change: between the two, findings are held back; then they stand if
+ * the thread heap of `view` took no slow path since it was viewed. True when it took none. */
+void ash_check_watch(struct ash_check *check);
+bool ash_check_settle(struct ash_check *check, const struct ash_thread_view *view);
 /* How many of `pages` pages have their dirty bit set; false when the bits cannot be read. */
 bool ash_check_dirty_range(struct ash_check *check, uint64_t page, uint64_t pages, uint64_t *dirty);
 ASH_INLINE bool ash_check_dirty(struct ash_check *check, uint64_t page, uint64_t pages,

@@ -21,6 +21,7 @@ struct slab {
     unsigned windows;
     bool words_inline;
     bool changing; /* its owner's slow path may have half done something */
+    bool watched;  /* its owner runs: see check.c, section 6 */
 };
 
 static void slab_wrong(struct ash_check *check, const struct slab *slab,
@@ -74,7 +75,9 @@ static void slab_owner(struct ash_check *check, struct slab *slab, struct ash_th
     }
     slab->owner_id = id;
     slab->owner = ash_check_thread(check, owners, id);
-    slab->changing = slab->owner != NULL && ash_check_changing(check, slab->owner, id);
+    if (slab->owner == NULL) return;
+    slab->changing = ash_check_changing(check, slab->owner, id);
+    slab->watched = !slab->changing && ash_check_runs(check, slab->owner, id);
 }
 
 /* Whether the bin's current slab, which is not this one, is a right one. When it is not, the
@@ -207,6 +210,20 @@ static void slab_empty(struct ash_check *check, const struct slab *slab, const s
     check->muted = muted;
 }
 
+/* Of windows whose blocks were free and remotely freed at once: those where one still is, by words
+ * read after the remote ones. */
+static uint64_t slab_both_again(struct ash_check *check, uint64_t windows, uint64_t words_at,
+                                const uint64_t *remote) {
+    for (uint64_t left = windows; left != 0; left &= left - 1) {
+        unsigned window = ash_lowest_bit(left);
+        uint64_t copy;
+        const uint64_t *word =
+            (const uint64_t *)ash_check_view(check, words_at + window * 8, sizeof copy, &copy);
+        if (word == NULL || (*word & remote[window]) == 0) windows &= ~((uint64_t)1 << window);
+    }
+    return windows;
+}
+
 /* The state of each block. Returns the summary that the words make. */
 static uint64_t slab_blocks(struct ash_check *check, const struct slab *slab) {
     const struct ash_page *head = slab->head;
@@ -223,6 +240,8 @@ static uint64_t slab_blocks(struct ash_check *check, const struct slab *slab) {
     slab_scan(slab, words, bits + (remote_at - skip), &scan);
     uint64_t words_at = slab->words_inline ? ASH_AT(check, slab->page, inline_words) : at;
     uint64_t remote_words_at = at + ASH_BITMAP_REMOTE_BYTES;
+    if (ASH_UNLIKELY(slab->watched && scan.both != 0))
+        scan.both = slab_both_again(check, scan.both, words_at, bits + (remote_at - skip));
     if (ASH_UNLIKELY((scan.beyond | scan.remote_beyond | scan.both) != 0)) {
         slab_windows(check, slab, ASHLAR_SLAB_TAIL, scan.beyond, words_at, 8);
         slab_windows(check, slab, ASHLAR_SLAB_REMOTE_TAIL, scan.remote_beyond, remote_words_at, 8);
@@ -248,17 +267,41 @@ static void slab_count(struct ash_check *check, const struct slab *slab, uint64_
     struct ash_tally *tally = &check->tally;
     tally->slabs++;
     tally->slab_pages += pages;
-    if (slab->changing || slab->owner_id == 0) return;
+    if (slab->changing || slab->watched || slab->owner_id == 0) return;
     tally->queued += slab->head->place == ASH_SLAB_QUEUED;
     tally->pending += atomic_load_explicit(&slab->head->remote_summary, memory_order_relaxed) != 0;
     tally->owned += ash_check_owned(slab->owner_id, slab->head->class_index);
+}
+
+/* What the owner may be changing. */
+static void slab_state(struct ash_check *check, const struct slab *slab, uint64_t pages) {
+    bool muted = check->muted;
+    check->muted = muted || slab->changing;
+    if (slab->changing) check->report->pages_changing += pages;
+    uint64_t summary = slab->head->summary;
+    if (check->tier != ASHLAR_CHECK_QUICK) summary = slab_blocks(check, slab);
+    slab_place(check, slab, summary);
+    check->muted = muted;
+}
+
+/* The same where the owner runs: from a copy of the head that is younger than that of the owner. */
+static void slab_state_watched(struct ash_check *check, struct slab *slab, uint64_t pages,
+                               const struct ash_thread_view *owners) {
+    struct ash_page copy;
+    const bool identities = check->identities;
+    slab->head = ash_check_page(check, slab->page, &copy);
+    if (slab->head == NULL) return;
+    ash_check_watch(check);
+    slab_state(check, slab, pages);
+    if (ash_check_settle(check, owners)) return;
+    check->identities = identities;
+    check->report->pages_changing += pages;
 }
 
 void ash_check_slab(struct ash_check *check, const struct ash_head *found,
                     struct ash_thread_view *owners) {
     struct slab slab = {.head = found->descriptor, .page = found->page};
     const struct ash_page *head = slab.head;
-    bool muted = check->muted;
     if (!slab_geometry(check, &slab, found->pages)) {
         slab_count(check, &slab, found->pages);
         return;
@@ -270,11 +313,9 @@ void ash_check_slab(struct ash_check *check, const struct ash_head *found,
         slab_wrong(check, &slab, ASHLAR_SLAB_WORDS, offsetof(struct ash_page, words), words,
                    (uint64_t)(uintptr_t)head->words);
     if (head->spare != 0) SLAB_WRONG(check, &slab, ASHLAR_SLAB_SPARE, spare, 0);
-    check->muted = muted || slab.changing;
-    if (slab.changing) check->report->pages_changing += found->pages;
-    uint64_t summary = head->summary;
-    if (check->tier != ASHLAR_CHECK_QUICK) summary = slab_blocks(check, &slab);
-    slab_place(check, &slab, summary);
     slab_count(check, &slab, found->pages);
-    check->muted = muted;
+    if (ASH_UNLIKELY(slab.watched))
+        slab_state_watched(check, &slab, found->pages, owners);
+    else
+        slab_state(check, &slab, found->pages);
 }

@@ -22,7 +22,7 @@ struct threads {
     uint64_t queued, pending; /* slabs reached */
     uint64_t owned;           /* fingerprint */
     bool lists;               /* what the lists rely on was proved */
-    bool changing;            /* some thread heap was left out */
+    bool changing;            /* some thread heap was left out, at least where lists end */
 };
 
 struct thread {
@@ -67,13 +67,15 @@ struct bin {
     unsigned class_index;
 };
 
+static uint64_t bin_at(const struct ash_check *check, const struct bin *bin) {
+    return ASH_AT_THREAD(check, bin->thread.id, bins) + bin->class_index * sizeof(struct ash_bin);
+}
+
 static void bin_wrong(struct ash_check *check, const struct bin *bin, enum ashlar_finding_code code,
                       size_t offset, uint64_t expected, uint64_t found) {
     ASH_FOUND(check, .code = code, .thread_heap = bin->thread.id, .index = bin->class_index,
               .page = bin->bin->slab == 0 ? 0 : bin->bin->slab - 1,
-              .address = ASH_AT_THREAD(check, bin->thread.id, bins) +
-                         bin->class_index * sizeof(struct ash_bin) + offset,
-              .expected = expected, .found = found);
+              .address = bin_at(check, bin) + offset, .expected = expected, .found = found);
 }
 #define BIN_WRONG(check, at, code, field, expected)                                                \
     bin_wrong((check), (at), (code), offsetof(struct ash_bin, field), (expected),                  \
@@ -104,13 +106,24 @@ static void bin_current(struct ash_check *check, const struct bin *at,
     if (bin->window != window) BIN_WRONG(check, at, ASHLAR_BIN_WINDOW, window, window);
     uint64_t words =
         words_inline ? ASH_AT(check, page, inline_words) : root->bitmaps + page * ASH_BITMAP_STRIDE;
-    uint64_t word_at = words + index * sizeof(uint64_t), copy;
+    uint64_t word_at = words + index * sizeof(uint64_t), copy, again;
     if ((uint64_t)(uintptr_t)bin->word != word_at)
         bin_wrong(check, at, ASHLAR_BIN_WORD, offsetof(struct ash_bin, word), word_at,
                   (uint64_t)(uintptr_t)bin->word);
     const uint64_t *word = (const uint64_t *)ash_check_view(check, word_at, sizeof copy, &copy);
-    if (word != NULL && (bin->candidates & ~*word) != 0)
-        BIN_WRONG(check, at, ASHLAR_BIN_CANDIDATES, candidates, *word);
+    if (word == NULL || (bin->candidates & ~*word) == 0) return;
+    bool muted = check->muted;
+    uint64_t candidates = bin->candidates;
+    if (check->watching) { /* see check.c, section 6 */
+        const uint64_t *now = (const uint64_t *)ash_check_view(
+            check, bin_at(check, at) + offsetof(struct ash_bin, candidates), sizeof again, &again);
+        if (now != NULL) candidates = *now;
+        check->muted = muted || now == NULL || bin->block_bytes > ASH_SMALL_BYTES_MAX;
+    }
+    if ((candidates & ~*word) != 0)
+        bin_wrong(check, at, ASHLAR_BIN_CANDIDATES, offsetof(struct ash_bin, candidates), *word,
+                  candidates);
+    check->muted = muted;
 }
 
 void ash_check_bin(struct ash_check *check, const struct ash_thread_heap *th, uint32_t id,
@@ -146,8 +159,9 @@ void ash_check_bin(struct ash_check *check, const struct ash_thread_heap *th, ui
 
 /* Lists of slabs. */
 
+/* Adds the slabs in the queue to *reached, which may not be more than `most`. */
 static void queue_walk(struct ash_check *check, const struct thread *thread, unsigned class_index,
-                       struct threads *threads) {
+                       uint64_t *reached, uint64_t most) {
     const struct ash_bin *bin = &thread->th->bins[class_index];
     const struct bin at = {.thread = *thread, .bin = bin, .class_index = class_index};
     uint32_t previous = 0, link = bin->queue_head;
@@ -157,7 +171,7 @@ static void queue_walk(struct ash_check *check, const struct thread *thread, uns
         enum ashlar_finding_code code = ASHLAR_FINDING_NONE;
         if (slab == NULL || slab->class_index != class_index || slab->place != ASH_SLAB_QUEUED)
             code = ASHLAR_QUEUE_MEMBER;
-        else if (slab->previous != previous || threads->queued >= check->tally.queued)
+        else if (slab->previous != previous || *reached >= most)
             code = ASHLAR_QUEUE_LINKS;
         if (code != ASHLAR_FINDING_NONE) {
             ASH_FOUND(check, .code = code, .thread_heap = thread->id, .index = class_index,
@@ -168,7 +182,7 @@ static void queue_walk(struct ash_check *check, const struct thread *thread, uns
                                                : ASH_AT(check, previous - 1, next));
             return;
         }
-        threads->queued++;
+        ++*reached;
         previous = link;
         link = slab->next;
     }
@@ -221,7 +235,7 @@ static void thread_fields(struct ash_check *check, const struct thread *thread) 
     if (transition > ASH_RESET || (transition != ASH_QUIET && check->reader->quiescent))
         THREAD_WRONG(check, thread, ASHLAR_THREAD_TRANSITION, transition, ASH_QUIET);
     const uint8_t *bytes = (const uint8_t *)th;
-    bool spare = false;
+    bool spare = th->spare != 0;
     for (size_t at = offsetof(struct ash_thread_heap, pending) + sizeof th->pending;
          at < offsetof(struct ash_thread_heap, bins); at++)
         spare = spare || bytes[at] != 0;
@@ -250,7 +264,7 @@ static void thread_lists(struct ash_check *check, const struct thread *thread,
         if (bin->slabs != 0)
             threads->owned += bin->slabs * ash_check_owned(thread->id, class_index);
         if (threads->lists && (bin->queue_head | bin->queue_tail) != 0)
-            queue_walk(check, thread, class_index, threads);
+            queue_walk(check, thread, class_index, &threads->queued, check->tally.queued);
     }
     bool muted = check->muted;
     check->muted = muted || !check->reader->quiescent; /* pushes bear no mark */
@@ -258,21 +272,41 @@ static void thread_lists(struct ash_check *check, const struct thread *thread,
     check->muted = muted;
 }
 
-static void thread_check(struct ash_check *check, const struct thread *thread,
-                         struct threads *threads) {
-    bool changing = ash_check_changing(check, thread->th, thread->id);
-    check->muted = check->moving;
-    thread_fields(check, thread);
-    check->muted = check->moving || changing;
-    thread_state(check, thread, threads);
+static void thread_bins(struct ash_check *check, const struct thread *thread) {
     for (unsigned class_index = 0; class_index < ASH_CLASS_COUNT; class_index++)
         ash_check_bin(check, thread->th, thread->id, class_index);
+}
+
+/* Bins and queues of a thread heap on which a thread runs: see check.c, section 6. */
+static void thread_watch(struct ash_check *check, const struct thread *thread,
+                         const struct ash_thread_view *view, bool lists) {
+    uint64_t queued = 0;
+    ash_check_watch(check);
+    thread_bins(check, thread);
+    for (unsigned class_index = 0; lists && class_index < ASH_CLASS_COUNT; class_index++)
+        queue_walk(check, thread, class_index, &queued, check->frontier);
+    ash_check_settle(check, view);
+}
+
+static void thread_check(struct ash_check *check, const struct ash_thread_view *view,
+                         struct threads *threads) {
+    const struct thread thread = {view->th, view->id};
+    bool changing = ash_check_changing(check, view->th, view->id);
+    bool watched = !changing && ash_check_runs(check, view->th, view->id);
+    check->muted = check->moving;
+    thread_fields(check, &thread);
+    check->muted = check->moving || changing;
+    thread_state(check, &thread, threads);
+    if (watched)
+        thread_watch(check, &thread, view, threads->lists);
+    else
+        thread_bins(check, &thread);
     check->muted = false;
-    if (changing) {
+    if (changing || watched) {
         threads->changing = true;
         check->report->in_transition++;
     } else {
-        thread_lists(check, thread, threads);
+        thread_lists(check, &thread, threads);
     }
 }
 
@@ -312,7 +346,8 @@ static void recount(struct ash_check *check) {
         walk.first = walk.count = 0;
         view.id = 0;
         const struct ash_thread_heap *th = ash_check_thread(check, &view, id);
-        if (th == NULL || ash_check_changing(check, th, id)) continue;
+        if (th == NULL || ash_check_changing(check, th, id) || ash_check_runs(check, th, id))
+            continue;
         while (ash_next_head(check, &walk, &head))
             if (slab_of(check, head.descriptor, id) &&
                 head.descriptor->class_index < ASH_CLASS_COUNT)
@@ -349,8 +384,7 @@ void ash_pass_threads(struct ash_check *check) {
     uint64_t findings = check->report->findings, unreadable = check->report->unreadable;
     for (uint32_t id = 1; id <= check->thread_heaps; id++) {
         view.id = 0;
-        const struct thread thread = {ash_check_thread(check, &view, id), id};
-        if (thread.th != NULL) thread_check(check, &thread, &threads);
+        if (ash_check_thread(check, &view, id) != NULL) thread_check(check, &view, &threads);
     }
     bool whole = check->report->unreadable == unreadable && check->report->findings == findings;
     if (threads.lists && whole) threads_complete(check, &threads);
@@ -360,7 +394,8 @@ void ash_pass_threads(struct ash_check *check) {
                    (reader->running ||
                     atomic_load_explicit(&heap->pool_lock.state, memory_order_relaxed) != 0);
     if (pooling) check->report->in_transition++;
-    if (pooling || threads.changing || !whole || check->moving) return;
+    bool changing = threads.changing && !reader->locked; /* else it is not acquiring or releasing */
+    if (pooling || changing || !whole || check->moving) return;
     if (heap->root.acquired != threads.active)
         ASH_FOUND(check, .code = ASHLAR_THREAD_ACQUIRED, .expected = threads.active,
                   .found = heap->root.acquired, .address = ASH_AT_HEAP(check, root.acquired));

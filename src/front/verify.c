@@ -10,8 +10,9 @@
  *        - no other thread: all is judged;
  *        - all others asleep from before the check until after it (os/tasks.c): all is judged
  *          as in a process that a debugger has stopped;
- *        - else: only the caller's thread heap and those of no thread. The rest is looked at, and
- *          counted as changing. The verdict is then incomplete at best.
+ *        - else: the caller's thread heap and those of no thread; and of the others all that their
+ *          threads were not changing at that moment, which the checker can tell. Whether their
+ *          lists are complete it cannot. The verdict is then incomplete at best.
  *    Where threads may run, the checker reads through a copy of each thing that it looks at: a
  *    value that was compared once is not read a second time.
  * 3. Signals. The handler may have interrupted this thread within the heap. Within a fast path the

@@ -182,11 +182,14 @@ struct ash_thread_heap {
     uint64_t page_limit; /* pages known to be committed; may lag behind the heap's */
     struct ash_page *pages;
     struct ash_heap *heap;
-    uint32_t id;            /* 1-based */
-    uint32_t pool_next;     /* id of the next pooled thread heap */
-    _Atomic uint32_t state; /* enum ash_thread_state */
-    _Atomic uint32_t transition;
-    int64_t pace;                   /* mallocs left until the next look at the clock */
+    uint32_t id;           /* 1-based */
+    uint32_t pool_next;    /* id of the next pooled thread heap */
+    _Atomic uint8_t state; /* enum ash_thread_state */
+    _Atomic uint8_t transition;
+    uint16_t spare;
+    _Atomic uint32_t steps; /* slow paths begun, but for those that change nothing here: ASH_REMOTE.
+                               A reader that finds it as it was, and found no mark, saw none */
+    int64_t pace;           /* mallocs left until the next look at the clock */
     uint32_t looked_ms, dropped_ms; /* when the clock was looked at, and empty slabs given back */
     /* line 1: what others write */
     _Alignas(ASH_CACHE_LINE) _Atomic uint32_t pending; /* link: stack of slabs with remote frees */

@@ -34,16 +34,21 @@ ASH_INLINE uint32_t ash_slab_link(const struct ash_heap *heap, const struct ash_
     return (uint32_t)ash_page_number(heap, head) + 1;
 }
 
-/* Marks a slow path of `th`, for readers outside; returns the mark it replaces: they nest. */
+/* Marks a slow path of `th`, for readers outside; returns the mark it replaces: they nest. A reader
+ * in another thread works as with a sequence lock: mark and step come before the first change, and
+ * the mark is cleared after the last (release; its fences and loads are acquire). */
 ASH_INLINE uint32_t ash_transition_begin(struct ash_thread_heap *th, enum ash_transition what) {
     uint32_t before = atomic_load_explicit(&th->transition, memory_order_relaxed);
-    atomic_store_explicit(&th->transition, what, memory_order_relaxed);
-    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&th->transition, (uint8_t)what, memory_order_relaxed);
+    if (what != ASH_REMOTE)
+        atomic_store_explicit(&th->steps,
+                              atomic_load_explicit(&th->steps, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
     return before;
 }
 ASH_INLINE void ash_transition_end(struct ash_thread_heap *th, uint32_t before) {
-    atomic_signal_fence(memory_order_seq_cst);
-    atomic_store_explicit(&th->transition, before, memory_order_relaxed);
+    atomic_store_explicit(&th->transition, (uint8_t)before, memory_order_release);
     if (ASH_UNLIKELY(atomic_load_explicit(&th->heap->fork_left, memory_order_relaxed) != 0) &&
         before == ASH_QUIET)
         ash_fork_mend(th->heap);

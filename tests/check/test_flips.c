@@ -32,6 +32,7 @@ static struct excuse {
     {IN_THREAD, 0, FIELD(struct ash_thread_heap, page_limit),
      "may lag behind the frontier; beyond it is found", 0},
     {IN_THREAD, 0, FIELD(struct ash_thread_heap, pace), "pacing", 0},
+    {IN_THREAD, 0, FIELD(struct ash_thread_heap, steps), "a history, with no copy", 0},
     {IN_THREAD, 0, FIELD(struct ash_thread_heap, looked_ms), "pacing", 0},
     {IN_THREAD, 0, FIELD(struct ash_thread_heap, dropped_ms), "pacing", 0},
     {IN_PAGE, ASH_PAGE_SPAN, FIELD(struct ash_page, span.requested_bytes),

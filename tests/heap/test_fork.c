@@ -122,7 +122,7 @@ static void tear_owner(struct site *site, struct ash_thread_heap *th) {
         if (site_random(site, 2) == 0) bin->word = NULL;
     }
     atomic_store(&th->pending, (uint32_t)site_random(site, 9));
-    atomic_store(&th->transition, (uint32_t)site_random(site, ASH_REMOTE));
+    atomic_store(&th->transition, (uint8_t)site_random(site, ASH_REMOTE));
 }
 
 static void tear_owned(struct site *site, struct ash_page *head, _Atomic uint64_t *remote) {
@@ -209,9 +209,9 @@ static void open_two(struct site *site) {
 static void a_handler_forks_within_a_slow_path(void **state) {
     (void)state;
     struct site site;
-    for (uint32_t mark = ASH_QUIET + 1; mark < ASH_RUNS; mark++) {
+    for (unsigned mark = ASH_QUIET + 1; mark < ASH_RUNS; mark++) {
         open_two(&site);
-        atomic_store(&ash_th_of(site.th)->transition, mark);
+        atomic_store(&ash_th_of(site.th)->transition, (uint8_t)mark);
         fork_prepare(&site);
         fork_child(&site);
         atomic_store(&ash_th_of(site.th)->transition, ASH_QUIET); /* the slow path goes on */
