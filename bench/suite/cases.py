@@ -123,6 +123,14 @@ def in_units(count):
     return f"{count} GiB"
 
 
+def in_thousands(count):
+    for unit in ["", " k", " M"]:
+        if count < 1000:
+            return f"{count}{unit}"
+        count //= 1000
+    return f"{count} G"
+
+
 def cases(root, build, cpu, work):
     from .programs import program_cases
     folder = pathlib.Path(build) / "bench"

@@ -118,9 +118,8 @@ def curve_panel(results, keys, styles, x, title, unit_of):
     points = {}
     for name in results.names:
         for key in keys:
-            run = results.runs(key, name)
-            if run:
-                each = results.middle(key, name, report.TIME) / run[0]["operations"]
+            each = results.middle(key, name, report.EACH)
+            if each is not None:
                 points.setdefault(name, []).append((int(key.split("/")[1]), each))
     every = [value for row in points.values() for _, value in row]
     firsts = [at for row in points.values() for at, _ in row]

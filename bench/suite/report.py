@@ -8,8 +8,11 @@ import math
 import statistics
 
 from . import allocators
+from .cases import AIMED
 
-TIME, MEMORY, GROWN = "cpu_ns", "memory_kib", "grown_kib"
+TIME, MEMORY, GROWN, EACH = "cpu_ns", "memory_kib", "grown_kib", "each_ns"
+# Kinds whose time is shown per operation.
+COUNTED = ["sizes", "live"]
 WORST_AIM = 1.15  # no case slower than this times the best of the peers
 
 
@@ -30,6 +33,8 @@ class Results:
             if "failed" in run:
                 self._failed[key, run["allocator"]] = run["failed"]
                 continue
+            if run.get("operations"):
+                run = run | {EACH: run[TIME] / run["operations"]}
             self._values.setdefault((key, run["allocator"]), []).append(run)
         known = [name for name, _, _ in allocators.PEERS]
         self.names.sort(key=lambda name: ([allocators.OURS] + known).index(name)
@@ -189,12 +194,40 @@ def worst_table(results, keys, count):
     return table(["", *[what for what, _ in measures]], rows)
 
 
+def aims_table(results, keys):
+    """What the project wants of patterns and replays, and what is measured"""
+    ours, reference = allocators.OURS, allocators.REFERENCE
+
+    def mean(field, other):
+        return results.geometric(keys, lambda key: results.to_best(key, ours, field)
+                                 if other is None else results.ratio(key, ours, other, field))[0]
+
+    def verdict(value, limit):
+        return "-" if value is None else "met" if value <= limit else "missed"
+
+    over = [key for key in keys if (results.to_best(key, ours, TIME) or 0) > WORST_AIM]
+    time, best, memory = mean(TIME, reference), mean(TIME, None), mean(MEMORY, reference)
+    least = {name: mean(MEMORY, name) for name in results.peers}
+    above = [name for name, value in least.items() if value is not None and value >= 1]
+    return table(["aim, over patterns and replays", "wanted", "measured", ""], [
+        [f"time, geometric mean, of {reference}", "0.90", plain(time), verdict(time, 0.90)],
+        ["time, geometric mean, of the best peer of each case", "1.00", plain(best),
+         verdict(best, 1.00)],
+        [f"cases over {WORST_AIM} of the best peer", "0", f"{len(over)} of {len(keys)}",
+         verdict(len(over), 0)],
+        [f"peak memory, geometric mean, of {reference}", "0.45", plain(memory),
+         verdict(memory, 0.45)],
+        ["peers whose peak memory is less, geometric mean", "none", ", ".join(above) or "none",
+         verdict(len(above), 0)]])
+
+
 def markdown(results, heading):
     lines = [*heading, ""]
     kinds = results.kinds()
-    from .cases import AIMED
     aimed = results.of_kinds(AIMED)
     groups = []
+    if allocators.OURS in results.names and aimed:
+        lines += ["### The aims", "", *aims_table(results, aimed)]
     if len([kind for kind in kinds if kind in AIMED]) > 1:
         groups.append(("Patterns and replays", aimed))
     groups += [(kind.capitalize(), results.of_kinds([kind])) for kind in kinds]
@@ -204,8 +237,10 @@ def markdown(results, heading):
         lines += ["### Where ours is worst", "", *worst_table(results, everything, 10)]
     for kind in kinds:
         keys = results.of_kinds([kind])
-        lines += [f"### {kind.capitalize()}: processor time, ms", ""]
-        lines += main_table(results, keys, TIME, 1e6, WORST_AIM)
+        unit, field, scale = (("ns for each operation", EACH, 1) if kind in COUNTED else
+                              ("ms", TIME, 1e6))
+        lines += [f"### {kind.capitalize()}: processor time, {unit}", ""]
+        lines += main_table(results, keys, field, scale, WORST_AIM)
         lines += [f"### {kind.capitalize()}: peak resident memory, MiB", ""]
         lines += main_table(results, keys, MEMORY, 1024, math.inf)
     return "\n".join(lines)

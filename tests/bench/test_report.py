@@ -64,6 +64,14 @@ class ReportTest(unittest.TestCase):
         self.assertIn("**2.00 (mimalloc)**", text)
         self.assertIn("2.00 patterns/a", text)
 
+    def test_aims_are_judged(self):
+        text = report.markdown(self.results, ["heading"])
+        # of mimalloc 2 and 0.5; of the best 2 and 2; memory 2 and 1 of mimalloc, 0.25 and 1 of glibc
+        for line in ("of mimalloc | 0.90 | 1.00 | missed |", "each case | 1.00 | 2.00 | missed |",
+                     "over 1.15 of the best peer | 0 | 2 of 3 | missed |",
+                     "of mimalloc | 0.45 | 1.41 | missed |", "| none | mimalloc | missed |"):
+            self.assertIn(line, text)
+
     def test_charts_hold_every_allocator(self):
         picture = chart.ratios(self.results, KEYS)
         for hint in ("a: ashlar 2.00", "b: ashlar 0.50", "b: glibc 0.25"):
