@@ -38,7 +38,7 @@ static struct ashlar_heap *make_small(const struct ashlar_heap_options *options)
     const struct ashlar_os *os = ashlar_os_linux();
     struct ashlar_heap *heap;
     size_t bytes = options->region_bytes;
-    for (; bytes >= SMALL_HEAP_LEAST; bytes = ash_round_down(bytes / 2, UNIT)) {
+    for (; bytes >= SMALL_HEAP_LEAST; bytes = ash_round_down(bytes - bytes / 4, UNIT)) {
         void *memory = os->reserve(os->context, bytes, UNIT);
         if (memory == NULL) continue;
         if (os->commit(os->context, memory, bytes) &&

@@ -1,6 +1,6 @@
 /* A program whose heap is reported on, sound or damaged, alone or among threads, as its argument
  * says; tests/front/verify.bats reads what it says. Linked to libashlar.so. */
-#include "../expect.h"
+#include "expect.h"
 #include "heap/layout.h"
 
 #include <ashlar/ashlar.h>

@@ -15,4 +15,10 @@
         }                                                                                          \
     } while (0)
 
+/* How many thread heaps are in use, as malloc_stats has it. */
+size_t thread_heaps_in_use(void);
+
+/* Runs `body` in a child and expects that it ends by itself with status 0. */
+void expect_child(void (*body)(void));
+
 #endif
