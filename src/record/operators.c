@@ -13,44 +13,13 @@
  *    plug-in of a C program); its handle is then asked for by name. Should there be none at all,
  *    malloc and free serve, and what cannot be had ends the process: nobody could throw.
  */
+#include "base/operators.h"
+#include "os/runtime.h"
 #include "record/log.h"
 #include "record/next.h"
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* One row an operator: symbol, parameters, arguments, and for the fallback of section 3 the
- * alignment and the number of bytes (new) or the block (delete). `nothrow` is std::nothrow_t's
- * address, `alignment` an std::align_val_t, both passed as such in the Itanium ABI. */
-#define NEWS(X)                                                                                    \
-    X(_Znwm, (size_t bytes), (bytes), 0, true)                                                     \
-    X(_Znam, (size_t bytes), (bytes), 0, true)                                                     \
-    X(_ZnwmRKSt9nothrow_t, (size_t bytes, const void *nothrow), (bytes, nothrow), 0, false)        \
-    X(_ZnamRKSt9nothrow_t, (size_t bytes, const void *nothrow), (bytes, nothrow), 0, false)        \
-    X(_ZnwmSt11align_val_t, (size_t bytes, size_t alignment), (bytes, alignment), alignment, true) \
-    X(_ZnamSt11align_val_t, (size_t bytes, size_t alignment), (bytes, alignment), alignment, true) \
-    X(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t bytes, size_t alignment, const void *nothrow),   \
-      (bytes, alignment, nothrow), alignment, false)                                               \
-    X(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t bytes, size_t alignment, const void *nothrow),   \
-      (bytes, alignment, nothrow), alignment, false)
-
-#define DELETES(X)                                                                                 \
-    X(_ZdlPv, (void *block), (block))                                                              \
-    X(_ZdaPv, (void *block), (block))                                                              \
-    X(_ZdlPvm, (void *block, size_t bytes), (block, bytes))                                        \
-    X(_ZdaPvm, (void *block, size_t bytes), (block, bytes))                                        \
-    X(_ZdlPvRKSt9nothrow_t, (void *block, const void *nothrow), (block, nothrow))                  \
-    X(_ZdaPvRKSt9nothrow_t, (void *block, const void *nothrow), (block, nothrow))                  \
-    X(_ZdlPvSt11align_val_t, (void *block, size_t alignment), (block, alignment))                  \
-    X(_ZdaPvSt11align_val_t, (void *block, size_t alignment), (block, alignment))                  \
-    X(_ZdlPvmSt11align_val_t, (void *block, size_t bytes, size_t alignment),                       \
-      (block, bytes, alignment))                                                                   \
-    X(_ZdaPvmSt11align_val_t, (void *block, size_t bytes, size_t alignment),                       \
-      (block, bytes, alignment))                                                                   \
-    X(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *block, size_t alignment, const void *nothrow),   \
-      (block, alignment, nothrow))                                                                 \
-    X(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *block, size_t alignment, const void *nothrow),   \
-      (block, alignment, nothrow))
 
 enum way { UNKNOWN, RECORD, PASS, NOBODY };
 struct next_operator {
@@ -61,18 +30,6 @@ struct next_operator {
 static bool same_object(void *a, const void *b) {
     Dl_info of_a, of_b;
     return dladdr(a, &of_a) != 0 && dladdr(b, &of_b) != 0 && of_a.dli_fbase == of_b.dli_fbase;
-}
-
-static void *from_runtime(const char *symbol) {
-    static const char *const runtimes[] = {"libstdc++.so.6", "libc++.so.1"};
-    for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++) {
-        void *handle = dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
-        if (handle == NULL) continue;
-        void *found = dlsym(handle, symbol);
-        dlclose(handle); /* whoever calls the operator keeps it loaded */
-        if (found != NULL) return found;
-    }
-    return NULL;
 }
 
 /* Section 3. Threads that meet here find the same. */
@@ -86,7 +43,7 @@ static __attribute__((noinline, cold)) void find_next(struct next_operator *next
         memcpy(&next_malloc, &ash_next.malloc, sizeof next_malloc);
         way = same_object(found, next_malloc) ? RECORD : PASS;
     } else {
-        found = from_runtime(symbol);
+        found = ash_runtime_symbol(symbol);
         if (found != NULL) way = PASS;
     }
     atomic_store_explicit(&next->function, (uintptr_t)found, memory_order_relaxed);
@@ -115,12 +72,17 @@ static void leave(const bool *before) {
     ash_log_leave(*before);
 }
 
-#define DEFINE_NEW(symbol, parameters, arguments, alignment_or_0, throws)                          \
+/* `throws` by the kinds of operators.h. */
+#define THROWS_ROOT    true
+#define THROWS_DERIVED true
+#define THROWS_NOTHROW false
+
+#define DEFINE_NEW(kind, symbol, parameters, arguments, alignment_or_0, base, base_arguments)      \
     void *symbol parameters;                                                                       \
     void *symbol parameters {                                                                      \
         static struct next_operator next;                                                          \
         int way = way_of(&next, #symbol);                                                          \
-        if (way == NOBODY) return fallback_new(bytes, alignment_or_0, throws);                     \
+        if (way == NOBODY) return fallback_new(bytes, alignment_or_0, THROWS_##kind);              \
         void *(*function)parameters = (void *(*)parameters)next.function;                          \
         if (way == PASS || !ash_log_wanted(ASH_LOG_CALLER())) return function arguments;           \
         void *block = NULL;                                                                        \
@@ -132,9 +94,9 @@ static void leave(const bool *before) {
         ash_log_event(aligned != 0 ? ASH_RAW_ALIGNED : ASH_RAW_MALLOC, block, bytes, aligned);     \
         return block;                                                                              \
     }
-NEWS(DEFINE_NEW)
+ASH_OPERATORS_NEW(DEFINE_NEW)
 
-#define DEFINE_DELETE(symbol, parameters, arguments)                                               \
+#define DEFINE_DELETE(kind, symbol, parameters, arguments, alignment, base, base_arguments)        \
     void symbol parameters;                                                                        \
     void symbol parameters {                                                                       \
         static struct next_operator next;                                                          \
@@ -153,4 +115,4 @@ NEWS(DEFINE_NEW)
         function arguments;                                                                        \
         ash_log_leave(before);                                                                     \
     }
-DELETES(DEFINE_DELETE)
+ASH_OPERATORS_DELETE(DEFINE_DELETE)
