@@ -75,7 +75,10 @@ void ash_front_free(void *block) {
 void ash_front_free_sized(void *block, size_t alignment, size_t bytes) {
     if (block == NULL) return;
     struct ashlar_thread_heap *th = ash_front_enter();
-    if (th != NULL) ashlar_free_aligned_sized(th, block, alignment, bytes);
+    if (th != NULL && alignment == 0)
+        ashlar_free_sized(th, block, bytes);
+    else if (th != NULL)
+        ashlar_free_aligned_sized(th, block, alignment, bytes);
     ash_front_leave(th);
 }
 

@@ -19,8 +19,7 @@
 
 #include "base/line.h"
 #include "front/front.h"
-#include "heap/bins.h"
-#include "heap/classes.h"
+#include "heap/fast.h"
 #include "os/runtime.h"
 
 #include <stdlib.h>
@@ -135,34 +134,35 @@ static ASH_NOINLINE void *new_slow_nothrow(size_t bytes, size_t alignment) {
     }
 }
 
-/* The bin that has a small block ready, else NULL. The core's fast path, apart: a block from it
- * need not be compared with NULL, so that the fast path of new is that of malloc. */
-ASH_INLINE struct ash_bin *ready_bin(size_t bytes, size_t alignment) {
-    struct ash_thread_heap *th = ash_th_of(ash_front_mine);
-    if (ASH_UNLIKELY(alignment != 0 || th == NULL || bytes > ASH_SMALL_BYTES_MAX)) return NULL;
-    struct ash_bin *bin =
-        &th->bins[ash_small_class[(bytes + ASH_BLOCK_ALIGN - 1) / ASH_BLOCK_ALIGN]];
-    ASH_OPAQUE(bin);
-    return ASH_LIKELY(bin->candidates != 0) ? bin : NULL;
-}
-
 ASH_INLINE void *new_block(size_t bytes, size_t alignment) {
-    struct ash_bin *bin = ready_bin(bytes, alignment);
-    if (ASH_UNLIKELY(bin == NULL)) return new_slow(bytes, alignment);
-    return ash_bin_take(bin, bin->candidates);
+    struct ash_thread_heap *th = ash_th_of(ash_front_mine);
+    void *block;
+    bool small = ASH_LIKELY(th != NULL) && alignment == 0;
+    return small && ash_fast_malloc(th, bytes, &block) ? block : new_slow(bytes, alignment);
 }
 
 ASH_INLINE void *new_block_nothrow(size_t bytes, size_t alignment) {
-    struct ash_bin *bin = ready_bin(bytes, alignment);
-    if (ASH_UNLIKELY(bin == NULL)) return new_slow_nothrow(bytes, alignment);
-    return ash_bin_take(bin, bin->candidates);
+    struct ash_thread_heap *th = ash_th_of(ash_front_mine);
+    void *block;
+    bool small = ASH_LIKELY(th != NULL) && alignment == 0;
+    return small && ash_fast_malloc(th, bytes, &block) ? block : new_slow_nothrow(bytes, alignment);
+}
+
+ASH_INLINE void delete_block(void *block) {
+    struct ash_thread_heap *th = ash_th_of(ash_front_mine);
+    if (ASH_UNLIKELY(th == NULL) || !ash_fast_free(th, block)) ash_front_free(block);
+}
+
+/* Apart, so that the fast path saves no registers. */
+static ASH_NOINLINE void delete_sized_slow(void *block, size_t alignment, size_t bytes) {
+    ash_front_free_sized(block, alignment, bytes);
 }
 
 ASH_INLINE void delete_sized(void *block, size_t alignment, size_t bytes) {
-    struct ashlar_thread_heap *th = ash_front_mine;
-    if (ASH_UNLIKELY(th == NULL || alignment != 0))
-        return ash_front_free_sized(block, alignment, bytes);
-    ashlar_free_sized(th, block, bytes);
+    struct ash_thread_heap *th = ash_th_of(ash_front_mine);
+    bool quick = ASH_LIKELY(th != NULL) && alignment == 0;
+    if (!quick || !ash_fast_free_sized(th, block, bytes))
+        delete_sized_slow(block, alignment, bytes);
 }
 
 /* A call of somebody else's new that may throw. */
@@ -206,14 +206,14 @@ ASH_OPERATORS_NEW(DEFINE_NEW)
 #define DEFINE_DELETE_ROOT(symbol, parameters, alignment, base, base_arguments)                    \
     static void own##symbol parameters {                                                           \
         (void)(alignment);                                                                         \
-        ash_front_free(block);                                                                     \
+        delete_block(block);                                                                       \
     }
 
 #define DEFINE_DELETE_DERIVED(symbol, parameters, alignment, base, base_arguments)                 \
     static void own##symbol parameters {                                                           \
         (void)(alignment);                                                                         \
         if (ASH_UNLIKELY(!all_ours)) return base base_arguments;                                   \
-        ash_front_free(block);                                                                     \
+        delete_block(block);                                                                       \
     }
 
 #define DEFINE_DELETE_NOTHROW(symbol, parameters, alignment, base, base_arguments)                 \
@@ -221,7 +221,7 @@ ASH_OPERATORS_NEW(DEFINE_NEW)
         (void)(alignment);                                                                         \
         (void)nothrow;                                                                             \
         if (ASH_UNLIKELY(!all_ours)) return base base_arguments;                                   \
-        ash_front_free(block);                                                                     \
+        delete_block(block);                                                                       \
     }
 
 #define DEFINE_DELETE_SIZED(symbol, parameters, alignment, base, base_arguments)                   \

@@ -41,10 +41,9 @@ ASH_INLINE bool ash_fast_index(const struct ash_page *page, const void *block, u
 /* Frees a live block of a slab that `th` owns, when that changes one word and nothing else: false
  * when it is no such block, when others have freed blocks of the slab, or when its window, not the
  * current one, had no free block or has no live one afterwards. The commit is one store. */
-ASH_INLINE bool ash_fast_free(struct ash_thread_heap *th, void *block) {
+ASH_INLINE bool ash_fast_free_in(struct ash_thread_heap *th, void *block, struct ash_page *page) {
     uint64_t index;
-    struct ash_page *page;
-    if (!ash_fast_page(th, block, &page) || !ash_fast_index(page, block, &index)) return false;
+    if (!ash_fast_index(page, block, &index)) return false;
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
     uint64_t before = ash_word_get(word);
     uint64_t after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
@@ -58,6 +57,18 @@ ASH_INLINE bool ash_fast_free(struct ash_thread_heap *th, void *block) {
     if (ASH_UNLIKELY(edge) && word != th->bins[page->class_index].word) return false;
     ash_word_set(word, after);
     return true;
+}
+
+ASH_INLINE bool ash_fast_free(struct ash_thread_heap *th, void *block) {
+    struct ash_page *page;
+    return ash_fast_page(th, block, &page) && ash_fast_free_in(th, block, page);
+}
+/* The same when a block for `bytes` bytes would have the block's class. */
+ASH_INLINE bool ash_fast_free_sized(struct ash_thread_heap *th, void *block, size_t bytes) {
+    struct ash_page *page;
+    return ash_fast_page(th, block, &page) && ASH_LIKELY(bytes <= ASH_SMALL_BYTES_MAX) &&
+           ASH_LIKELY(page->class_index == ash_class_of_small(bytes)) &&
+           ash_fast_free_in(th, block, page);
 }
 
 /* What the fast paths leave: any size (errno ENOMEM), any pointer. */
