@@ -1,7 +1,7 @@
 /* Every operator new and delete by its symbol: what the C++ standard has them do, above all when
  * there is no memory. Part of a C++ program, and a plug-in of a C program that has no C++ runtime
  * of its own. Expects ASHLAR_OPTIONS=region_bytes=64M. */
-#include "../expect.h"
+#include "expect.h"
 
 #include <cstddef>
 #include <cstdint>

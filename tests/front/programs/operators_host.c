@@ -1,6 +1,6 @@
 /* The operators in a C program: without any C++ runtime, and then in a plug-in that brings one
  * which nobody else sees. */
-#include "../expect.h"
+#include "expect.h"
 
 #include <dlfcn.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
  * those. */
 #include "operators_replaced.h"
 
-#include "../expect.h"
+#include "expect.h"
 
 #include <cstddef>
 #include <cstdint>

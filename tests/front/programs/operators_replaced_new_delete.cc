@@ -1,5 +1,5 @@
 /* Replaces new and delete, plain and aligned: blocks of a pool of the program's own. */
-#include "../expect.h"
+#include "expect.h"
 #include "operators_replaced.h"
 
 #include <cstddef>
