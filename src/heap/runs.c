@@ -49,10 +49,12 @@ static struct ash_page *linked(const struct ash_heap *heap, uint32_t link) {
 
 /* Dirty bits: ranges of a bitmap. */
 
-static uint64_t range_mask(uint64_t word, uint64_t from, uint64_t to) {
-    uint64_t low = from > word * 64 ? from - word * 64 : 0;
-    uint64_t high = to < word * 64 + 64 ? to - word * 64 : 64;
-    return ash_low_bits((unsigned)high) & ~ash_low_bits((unsigned)low);
+/* The bits of word `word` that belong to pages [from, to), some of which do. */
+ASH_INLINE uint64_t range_mask(uint64_t word, uint64_t from, uint64_t to) {
+    uint64_t mask = ~(uint64_t)0;
+    if (word == from / 64) mask <<= from % 64;
+    if (word == (to - 1) / 64) mask &= ~(uint64_t)0 >> (63 - (to - 1) % 64);
+    return mask;
 }
 
 static void dirty_set(struct ash_heap *heap, uint64_t from, uint64_t to) {
@@ -67,8 +69,10 @@ static void dirty_clear(struct ash_heap *heap, uint64_t from, uint64_t to) {
 
 static uint64_t dirty_count(const struct ash_heap *heap, uint64_t from, uint64_t to) {
     uint64_t count = 0;
-    for (uint64_t word = from / 64; word * 64 < to; word++)
-        count += ash_count_bits(ash_dirty_words(heap)[word] & range_mask(word, from, to));
+    for (uint64_t word = from / 64; word * 64 < to; word++) {
+        uint64_t bits = ash_dirty_words(heap)[word] & range_mask(word, from, to);
+        count += bits == ~(uint64_t)0 ? 64 : ash_count_bits(bits);
+    }
     return count;
 }
 
@@ -160,36 +164,96 @@ struct run {
     uint32_t after; /* dirty list: link to the run that comes before it */
 };
 
+/* Descriptors of pages that are taken or within a run are empty, so only what a free run's first
+ * and last page say is written, and wiped. */
 static void run_put(struct ash_heap *heap, const struct run *run) {
     struct ash_page *first = ash_page_at(heap, run->page);
     struct ash_page *last = first + run->pages - 1;
-    *last = (struct ash_page){.head = first, .kind = ASH_PAGE_FREE, .pages = (uint32_t)run->pages};
-    *first = *last;
-    first->run.dirty_pages = (uint32_t)run->dirty;
-    first->run.freed_ms = run->dirty > 0 ? run->freed_ms : 0;
+    last->head = first->head = first;
+    last->kind = first->kind = ASH_PAGE_FREE;
+    last->pages = first->pages = (uint32_t)run->pages;
     bin_insert(heap, first);
-    if (run->dirty > 0) dirty_link_after(heap, run->after, first);
+    if (run->dirty > 0) {
+        first->run.dirty_pages = (uint32_t)run->dirty;
+        first->run.freed_ms = run->freed_ms;
+        dirty_link_after(heap, run->after, first);
+    }
     heap->root.counts.free += run->pages;
     heap->root.counts.dirty_free += run->dirty;
     heap->root.counts.free_runs++;
 }
 
+static struct run run_read(const struct ash_heap *heap, const struct ash_page *first) {
+    return (struct run){.page = ash_page_number(heap, first),
+                        .pages = first->pages,
+                        .dirty = first->run.dirty_pages,
+                        .freed_ms = first->run.freed_ms,
+                        .after = first->run.dirty_previous};
+}
+
 /* Removes a free run from the bins and the dirty list and wipes its descriptors. */
 static struct run run_pull(struct ash_heap *heap, struct ash_page *first) {
-    struct run run = {.page = ash_page_number(heap, first),
-                      .pages = first->pages,
-                      .dirty = first->run.dirty_pages,
-                      .freed_ms = first->run.freed_ms,
-                      .after = first->run.dirty_previous};
+    struct run run = run_read(heap, first);
     bin_remove(heap, first);
     if (run.dirty > 0) dirty_unlink(heap, first);
     struct ash_page *last = first + run.pages - 1;
-    *last = (struct ash_page){0};
-    *first = (struct ash_page){0};
+    last->head = first->head = NULL;
+    last->kind = first->kind = ASH_PAGE_NONE;
+    last->pages = first->pages = 0;
+    memset(&first->run, 0, sizeof first->run);
     heap->root.counts.free -= run.pages;
     heap->root.counts.dirty_free -= run.dirty;
     heap->root.counts.free_runs--;
     return run;
+}
+
+/* Lets the free run at `first` begin at `page` instead, with `dirty` dirty pages, and returns its
+ * new first page: what both ends of a large block's life mostly come to, so its places in the lists
+ * are handed on. `freed_ms` is for a run that had no dirty page. */
+static struct ash_page *run_begin_at(struct ash_heap *heap, struct ash_page *first, uint64_t page,
+                                     uint64_t dirty, uint64_t freed_ms) {
+    struct ash_run_bins *runs = &heap->runs;
+    struct ash_counts *counts = &heap->root.counts;
+    struct ash_page *to = ash_page_at(heap, page), *last = first + first->pages - 1;
+    uint64_t before = first->pages, pages = (uint64_t)(last - to) + 1;
+    uint64_t dirty_before = first->run.dirty_pages;
+    uint32_t link = (uint32_t)page + 1;
+    unsigned bin = bin_of(before);
+    bool refile = bin_of(pages) != bin;
+    if (refile) bin_remove(heap, first);
+    if (dirty == 0 && dirty_before > 0) dirty_unlink(heap, first);
+    memcpy(&to->run, &first->run, sizeof to->run);
+    memset(&first->run, 0, sizeof first->run);
+    first->head = NULL;
+    first->kind = ASH_PAGE_NONE;
+    first->pages = 0;
+    last->head = to->head = to; /* after the wiping: a run of one page has its first page last */
+    last->kind = to->kind = ASH_PAGE_FREE;
+    last->pages = to->pages = (uint32_t)pages;
+    if (refile) {
+        bin_insert(heap, to);
+    } else {
+        struct ash_page *next = linked(heap, to->run.bin_next);
+        *(to->run.bin_previous == 0 ? &runs->heads[bin]
+                                    : &linked(heap, to->run.bin_previous)->run.bin_next) = link;
+        if (next != NULL) next->run.bin_previous = link;
+    }
+    if (dirty > 0 && dirty_before == 0) {
+        to->run.freed_ms = freed_ms;
+        dirty_link_after(heap, runs->dirty_tail, to);
+    } else if (dirty > 0) {
+        *(to->run.dirty_previous == 0 ? &runs->dirty_head
+                                      : &linked(heap, to->run.dirty_previous)->run.dirty_next) =
+            link;
+        *(to->run.dirty_next == 0 ? &runs->dirty_tail
+                                  : &linked(heap, to->run.dirty_next)->run.dirty_previous) = link;
+    } else {
+        to->run.freed_ms = 0;
+    }
+    to->run.dirty_pages = (uint32_t)dirty;
+    counts->free += pages - before; /* these wrap as they should when the run becomes smaller */
+    counts->dirty_free += dirty - dirty_before;
+    return to;
 }
 
 /* Joins two neighbouring runs, both out of all lists. The older dirty part gives time and place. */
@@ -205,27 +269,42 @@ static struct run run_join(const struct ash_heap *heap, struct run a, struct run
     return joined;
 }
 
-void ash_runs_give(struct ash_heap *heap, uint64_t page, uint64_t count, bool dirty) {
+/* Adds pages as free, merging them with free neighbours; `now` is the time when they are dirty. */
+static void run_give(struct ash_heap *heap, uint64_t page, uint64_t count, bool dirty,
+                     uint64_t now) {
     struct run run = {.page = page,
                       .pages = count,
                       .dirty = dirty ? count : 0,
-                      .freed_ms = dirty ? now_ms(heap) : 0,
+                      .freed_ms = now,
                       .after = heap->runs.dirty_tail};
     struct ash_page *next = ash_page_at(heap, page + count);
-    if (page + count < heap->root.counts.committed && next->kind == ASH_PAGE_FREE) {
+    struct ash_page *previous = page > 0 ? ash_page_at(heap, page - 1) : NULL;
+    bool before = previous != NULL && previous->kind == ASH_PAGE_FREE;
+    bool behind = page + count < heap->root.counts.committed && next->kind == ASH_PAGE_FREE;
+    if (behind && !before) {
+        run_begin_at(heap, next, page, next->run.dirty_pages + (dirty ? count : 0), now);
+        return;
+    }
+    if (behind) {
         struct run pulled = run_pull(heap, next);
         if (run.after == (uint32_t)pulled.page + 1) run.after = pulled.after;
         run = run_join(heap, pulled, run);
     }
-    struct ash_page *previous = page > 0 ? ash_page_at(heap, page - 1) : NULL;
-    if (previous != NULL && previous->kind == ASH_PAGE_FREE) {
+    if (before) {
         struct run pulled = run_pull(heap, ASH_PLANTED(4) ? previous : previous->head);
         if (run.after == (uint32_t)pulled.page + 1) run.after = pulled.after;
         run = run_join(heap, pulled, run);
     }
     run_put(heap, &run);
-    if (run.dirty > 0 && heap->next_purge_ms == UINT64_MAX && heap->decay_ms != UINT32_MAX)
-        __atomic_store_n(&heap->next_purge_ms, run.freed_ms + heap->decay_ms, __ATOMIC_RELAXED);
+}
+
+void ash_runs_give(struct ash_heap *heap, uint64_t page, uint64_t count, bool dirty) {
+    uint64_t now = dirty ? now_ms(heap) : 0;
+    run_give(heap, page, count, dirty, now);
+    if (!dirty) return;
+    if (heap->next_purge_ms == UINT64_MAX && heap->decay_ms != UINT32_MAX)
+        __atomic_store_n(&heap->next_purge_ms, now + heap->decay_ms, __ATOMIC_RELAXED);
+    if (now >= heap->next_purge_ms) ash_runs_purge(heap, now, false);
 }
 
 /* First page from `page` on whose address is a multiple of `alignment`. */
@@ -300,19 +379,25 @@ static void content_read(const struct ash_heap *heap, uint64_t page, uint64_t co
 /* Cuts [page, page + count) out of a free run, whose other parts stay free. */
 static void run_cut(struct ash_heap *heap, struct ash_page *first, uint64_t page, uint64_t count,
                     struct ash_run_content *content) {
-    struct run run = run_pull(heap, first);
+    struct run run = run_read(heap, first);
     struct run before = run, behind = run;
     before.pages = page - run.page;
     behind.page = page + count;
     behind.pages = run.page + run.pages - behind.page;
     bool even = run.dirty == 0 || run.dirty == run.pages; /* then no bit needs to be counted */
     uint64_t taken = even ? (run.dirty == 0 ? 0 : count) : dirty_count(heap, page, page + count);
-    before.dirty = even ? (run.dirty == 0 ? 0 : before.pages) : dirty_count(heap, run.page, page);
-    behind.dirty = run.dirty - taken - before.dirty;
-    if (behind.pages > 0) run_put(heap, &behind);
-    if (before.pages > 0) run_put(heap, &before);
+    if (before.pages == 0 && behind.pages > 0) {
+        run_begin_at(heap, first, behind.page, run.dirty - taken, 0);
+    } else {
+        run_pull(heap, first);
+        before.dirty =
+            even ? (run.dirty == 0 ? 0 : before.pages) : dirty_count(heap, run.page, page);
+        behind.dirty = run.dirty - taken - before.dirty;
+        if (behind.pages > 0) run_put(heap, &behind);
+        if (before.pages > 0) run_put(heap, &before);
+    }
     if (content != NULL) content_read(heap, page, count, taken, content);
-    dirty_set(heap, page, page + count - (ASH_PLANTED(10) && count > 8));
+    if (taken < count) dirty_set(heap, page, page + count - (ASH_PLANTED(10) && count > 8));
 }
 
 bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, uint64_t *page,

@@ -17,7 +17,7 @@ struct ash_run_content {
 };
 
 /* Adds pages [page, page + count) as free, clean when `dirty` is 0, else all of them dirty; merges
- * with free neighbours. */
+ * with free neighbours. With dirty ones it also purges what is due. */
 void ash_runs_give(struct ash_heap *heap, uint64_t page, uint64_t count, bool dirty);
 
 /* Takes `count` pages whose address is a multiple of `alignment` (a power of two, 64 KiB or more);

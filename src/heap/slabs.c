@@ -107,7 +107,6 @@ void ash_slab_release(struct ash_thread_heap *th, struct ash_page *head) {
     heap->root.counts.slabs--;
     th->bins[class_index].slabs--;
     ash_runs_give(heap, ash_page_number(heap, head), pages, true);
-    ash_runs_tick(heap);
     ash_runs_end(heap);
     ash_lock_give(&heap->lock);
 }

@@ -87,7 +87,6 @@ bool ash_span_release(struct ash_heap *heap, struct ash_page *head) {
         heap->root.counts.spans--;
         if (moved && !ASH_PLANTED(23)) heap->root.counts.moved_spans--;
         span_give(heap, ash_page_number(heap, head), pages, moved);
-        ash_runs_tick(heap);
         ash_runs_end(heap);
     }
     ash_lock_give(&heap->lock);
