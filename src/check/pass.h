@@ -68,6 +68,13 @@ ASH_INLINE const void *ash_check_view(struct ash_check *check, uint64_t address,
     return ash_check_copy(check, address, bytes, scratch);
 }
 
+/* Reports it, unless something could not be read since there were `unreadable` such things: then it
+ * may merely be missing. */
+#define ASH_FOUND_READ(check, unreadable, ...)                                                     \
+    do {                                                                                           \
+        if ((check)->report->unreadable == (unreadable)) ASH_FOUND(check, __VA_ARGS__);            \
+    } while (0)
+
 /* Two words at once, and the same at any address that suits a word. */
 typedef uint64_t ash_lanes __attribute__((vector_size(16), may_alias));
 typedef uint64_t ash_lanes_anywhere __attribute__((vector_size(16), aligned(8), may_alias));

@@ -126,7 +126,7 @@ static uint64_t run_came_from(struct ash_check *check, uint64_t link, size_t off
 /* Walks one bin. Returns the runs reached; fewer than there are when the list breaks. */
 static uint64_t run_walk_bin(struct ash_check *check, unsigned bin, uint64_t most) {
     uint32_t previous = 0, link = check->heap->runs.heads[bin];
-    uint64_t reached = 0;
+    uint64_t reached = 0, unreadable = check->report->unreadable;
     size_t next_at = offsetof(struct ash_page, run.bin_next);
     uint64_t head_at = ASH_AT_HEAP(check, runs.heads) + bin * sizeof link;
     for (; link != 0; reached++) {
@@ -143,8 +143,9 @@ static uint64_t run_walk_bin(struct ash_check *check, unsigned bin, uint64_t mos
             at = ASH_AT(check, link - 1, run.bin_previous);
         }
         if (code != ASHLAR_FINDING_NONE) {
-            ASH_FOUND(check, .code = code, .index = bin, .page = link - 1, .address = at,
-                      .expected = previous, .found = run == NULL ? link : run->run.bin_previous);
+            ASH_FOUND_READ(check, unreadable, .code = code, .index = bin, .page = link - 1,
+                           .address = at, .expected = previous,
+                           .found = run == NULL ? link : run->run.bin_previous);
             return reached;
         }
         previous = link;
@@ -156,6 +157,7 @@ static uint64_t run_walk_bin(struct ash_check *check, unsigned bin, uint64_t mos
 static void run_bins(struct ash_check *check) {
     const struct ash_run_bins *bins = &check->heap->runs;
     uint64_t before = check->report->findings, reached = 0;
+    uint64_t unreadable = check->report->unreadable;
     for (unsigned bin = 0; bin < ASH_RUN_BINS; bin++) {
         bool used = (bins->used[bin / 64] >> (bin % 64) & 1) != 0;
         if (used != (bins->heads[bin] != 0))
@@ -166,8 +168,9 @@ static void run_bins(struct ash_check *check) {
             reached += run_walk_bin(check, bin, check->tally.free_runs - reached);
     }
     if (reached != check->tally.free_runs && check->report->findings == before)
-        ASH_FOUND(check, .code = ASHLAR_RUN_UNLISTED, .expected = check->tally.free_runs,
-                  .found = reached, .address = ASH_AT_HEAP(check, runs.heads));
+        ASH_FOUND_READ(check, unreadable, .code = ASHLAR_RUN_UNLISTED,
+                       .expected = check->tally.free_runs, .found = reached,
+                       .address = ASH_AT_HEAP(check, runs.heads));
 }
 
 /* One step of the walk over the dirty list: what is wrong with the run that `link` names. */
@@ -181,7 +184,7 @@ static enum ashlar_finding_code run_dirty_step(const struct ash_page *run, uint3
 static void run_dirty_list(struct ash_check *check) {
     const struct ash_heap *heap = check->heap;
     uint32_t previous = 0, link = heap->runs.dirty_head;
-    uint64_t reached = 0, freed_ms = 0, oldest_ms = 0;
+    uint64_t reached = 0, freed_ms = 0, oldest_ms = 0, unreadable = check->report->unreadable;
     size_t next_at = offsetof(struct ash_page, run.dirty_next);
     for (; link != 0; reached++) {
         struct ash_page copy;
@@ -189,10 +192,10 @@ static void run_dirty_list(struct ash_check *check) {
         if (reached >= check->tally.dirty_runs) run = NULL;
         enum ashlar_finding_code code = run_dirty_step(run, previous, freed_ms);
         if (code != ASHLAR_FINDING_NONE)
-            ASH_FOUND(check, .code = code, .page = link - 1, .expected = freed_ms,
-                      .found = run == NULL ? link : run->run.freed_ms,
-                      .address = run_came_from(check, previous, next_at,
-                                               ASH_AT_HEAP(check, runs.dirty_head)));
+            ASH_FOUND_READ(check, unreadable, .code = code, .page = link - 1, .expected = freed_ms,
+                           .found = run == NULL ? link : run->run.freed_ms,
+                           .address = run_came_from(check, previous, next_at,
+                                                    ASH_AT_HEAP(check, runs.dirty_head)));
         if (code == ASHLAR_DIRTY_LINKS) return;
         freed_ms = run->run.freed_ms;
         if (reached == 0) oldest_ms = freed_ms;

@@ -150,7 +150,9 @@ void ash_check_bin(struct ash_check *check, const struct ash_thread_heap *th, ui
     }
     if (!check->partition || !check->identities) return;
     struct ash_page copy;
+    uint64_t unreadable = check->report->unreadable;
     const struct ash_page *slab = slab_linked(check, id, bin->slab, &copy);
+    if (check->report->unreadable != unreadable) return;
     if (slab == NULL || slab->class_index != class_index || slab->place != ASH_SLAB_CURRENT)
         BIN_WRONG(check, &at, ASHLAR_BIN_SLAB, slab, 0);
     else
@@ -165,6 +167,7 @@ static void queue_walk(struct ash_check *check, const struct thread *thread, uns
     const struct ash_bin *bin = &thread->th->bins[class_index];
     const struct bin at = {.thread = *thread, .bin = bin, .class_index = class_index};
     uint32_t previous = 0, link = bin->queue_head;
+    uint64_t unreadable = check->report->unreadable;
     while (link != 0) {
         struct ash_page copy;
         const struct ash_page *slab = slab_linked(check, thread->id, link, &copy);
@@ -174,12 +177,12 @@ static void queue_walk(struct ash_check *check, const struct thread *thread, uns
         else if (slab->previous != previous || *reached >= most)
             code = ASHLAR_QUEUE_LINKS;
         if (code != ASHLAR_FINDING_NONE) {
-            ASH_FOUND(check, .code = code, .thread_heap = thread->id, .index = class_index,
-                      .page = link - 1, .expected = previous,
-                      .found = slab == NULL ? link : slab->previous,
-                      .address = previous == 0 ? ASH_AT_THREAD(check, thread->id,
-                                                               bins[class_index].queue_head)
-                                               : ASH_AT(check, previous - 1, next));
+            ASH_FOUND_READ(check, unreadable, .code = code, .thread_heap = thread->id,
+                           .index = class_index, .page = link - 1, .expected = previous,
+                           .found = slab == NULL ? link : slab->previous,
+                           .address = previous == 0 ? ASH_AT_THREAD(check, thread->id,
+                                                                    bins[class_index].queue_head)
+                                                    : ASH_AT(check, previous - 1, next));
             return;
         }
         ++*reached;
@@ -193,6 +196,7 @@ static void queue_walk(struct ash_check *check, const struct thread *thread, uns
 static void pending_walk(struct ash_check *check, const struct thread *thread,
                          struct threads *threads) {
     uint32_t link = atomic_load_explicit(&thread->th->pending, memory_order_relaxed), previous = 0;
+    uint64_t unreadable = check->report->unreadable;
     while (link != 0) {
         struct ash_page copy;
         const struct ash_page *slab = slab_linked(check, thread->id, link, &copy);
@@ -202,10 +206,10 @@ static void pending_walk(struct ash_check *check, const struct thread *thread,
         else if (threads->pending >= check->tally.pending)
             code = ASHLAR_PENDING_LINKS;
         if (code != ASHLAR_FINDING_NONE) {
-            ASH_FOUND(check, .code = code, .thread_heap = thread->id, .page = link - 1,
-                      .found = link,
-                      .address = previous == 0 ? ASH_AT_THREAD(check, thread->id, pending)
-                                               : ASH_AT(check, previous - 1, pending_next));
+            ASH_FOUND_READ(check, unreadable, .code = code, .thread_heap = thread->id,
+                           .page = link - 1, .found = link,
+                           .address = previous == 0 ? ASH_AT_THREAD(check, thread->id, pending)
+                                                    : ASH_AT(check, previous - 1, pending_next));
             return;
         }
         threads->pending++;
@@ -315,6 +319,7 @@ static void pool_walk(struct ash_check *check, const struct threads *threads) {
     const struct ash_root *root = &check->heap->root;
     uint32_t link = root->pool_head;
     uint64_t reached = 0, at = ASH_AT_HEAP(check, root.pool_head);
+    uint64_t unreadable = check->report->unreadable;
     for (; link != 0; reached++) {
         struct ash_thread_view view;
         view.id = 0;
@@ -323,7 +328,8 @@ static void pool_walk(struct ash_check *check, const struct threads *threads) {
         bool pooled = th != NULL && reached < threads->pooled &&
                       atomic_load_explicit(&th->state, memory_order_relaxed) == ASH_THREAD_POOLED;
         if (!pooled) {
-            ASH_FOUND(check, .code = ASHLAR_POOL_LINKS, .address = at, .found = link);
+            ASH_FOUND_READ(check, unreadable, .code = ASHLAR_POOL_LINKS, .address = at,
+                           .found = link);
             return;
         }
         at = ASH_AT_THREAD(check, link, pool_next);

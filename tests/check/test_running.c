@@ -17,6 +17,8 @@ struct meddler {
     void (*change)(struct meddler *meddler);
     unsigned times, done;
     struct ash_page *slab;
+    bool refuses; /* what lies at `at`, from the time on when that was changed so often */
+    uint32_t mine;
 };
 
 /* Word by word, as the threads write it. */
@@ -30,17 +32,22 @@ static void copy_words(void *to, uint64_t address, size_t bytes) {
 
 static const void *meddler_view(void *context, uint64_t address, size_t bytes, void *scratch) {
     struct meddler *meddler = (struct meddler *)context;
-    if (meddler->at - address < bytes && meddler->done < meddler->times) {
+    bool here = meddler->at - address < bytes;
+    if (here && meddler->refuses && meddler->done == meddler->times) return NULL;
+    if (here && meddler->done < meddler->times) {
         meddler->done++;
-        meddler->change(meddler);
+        if (meddler->change != NULL) meddler->change(meddler);
     }
     copy_words(scratch, address, bytes);
     return scratch;
 }
 
 static struct ashlar_check_report check_meddled(struct meddler *meddler, struct seen *seen) {
-    struct ashlar_reader reader = {
-        .context = meddler, .view = meddler_view, .locked = true, .running = true};
+    struct ashlar_reader reader = {.context = meddler,
+                                   .view = meddler_view,
+                                   .locked = true,
+                                   .running = true,
+                                   .mine = meddler->mine};
     struct ashlar_check_report report;
     *seen = (struct seen){0};
     ashlar_check(&reader, ashlar_heap_root(meddler->rich->public_heap), ASHLAR_CHECK_FULL, seen_add,
@@ -235,6 +242,69 @@ static void candidates_of_medium_bins(void **state) {
     bin->candidates = candidates;
 }
 
+/* Nobody but the caller runs on its own thread heap: its lists have to be complete. */
+static void the_caller_s_own(void **state) {
+    struct rich *rich = (struct rich *)*state;
+    struct meddler meddler = {.rich = rich};
+    struct seen seen;
+    struct ashlar_check_report others = check_meddled(&meddler, &seen);
+    meddler.mine = 1;
+    struct ashlar_check_report report = check_meddled(&meddler, &seen);
+    assert_int_equal(report.verdict, ASHLAR_INCOMPLETE);
+    assert_int_equal(report.in_transition, others.in_transition - 1);
+    thread_of(rich, 1)->bins[CLASS_16].queue_head = 0;
+    thread_of(rich, 1)->bins[CLASS_16].queue_tail = 0;
+    meddler.mine = 2;
+    assert_int_equal(check_meddled(&meddler, &seen).verdict, ASHLAR_INCOMPLETE);
+    meddler.mine = 1;
+    assert_int_equal(check_meddled(&meddler, &seen).verdict, ASHLAR_CORRUPT);
+    assert_int_equal(seen.findings[0].code, ASHLAR_QUEUE_UNLISTED);
+    uint32_t link = link_of(rich, find_slab(rich, CLASS_16, ASH_SLAB_QUEUED, 1));
+    while (ash_page_at(rich->heap, link - 1)->previous != 0)
+        link = ash_page_at(rich->heap, link - 1)->previous;
+    thread_of(rich, 1)->bins[CLASS_16].queue_head = link;
+    while (ash_page_at(rich->heap, link - 1)->next != 0)
+        link = ash_page_at(rich->heap, link - 1)->next;
+    thread_of(rich, 1)->bins[CLASS_16].queue_tail = link;
+}
+
+/* What cannot be read again, at each time that it is read, is not judged. */
+static void what_is_refused(void **state) {
+    struct rich *rich = (struct rich *)*state;
+    struct ash_page *full = full_16(rich);
+    struct ash_bin *bin = &thread_of(rich, 1)->bins[CLASS_1024];
+    const void *const places[] = {
+        &thread_of(rich, 1)->steps,
+        thread_of(rich, 3),
+        bin,
+        bin->word,
+        full,
+        find_slab(rich, CLASS_16, ASH_SLAB_QUEUED, 1),
+        ash_page_at(rich->heap, rich->heap->runs.heads[3] - 1),
+        ash_page_at(rich->heap, rich->heap->runs.dirty_head - 1),
+        ash_page_at(rich->heap, thread_of(rich, 2)->pending - 1),
+    };
+    uint64_t candidates = bin->candidates;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        for (unsigned times = 0; times < 50; times++) {
+            struct meddler meddler = {.rich = rich,
+                                      .at = (uint64_t)(uintptr_t)places[i],
+                                      .times = times,
+                                      .refuses = true};
+            struct seen seen;
+            assert_int_equal(check_meddled(&meddler, &seen).verdict, ASHLAR_INCOMPLETE);
+            /* Damage may be told before the refusal or not at all, but nothing else. */
+            full->summary = 1;
+            bin->candidates = ~*bin->word;
+            meddler.done = 0;
+            struct ashlar_check_report report = check_meddled(&meddler, &seen);
+            assert_true(report.findings <= 2);
+            full->summary = 0;
+            bin->candidates = candidates;
+        }
+    }
+}
+
 /* Without the locks nothing at all can be judged. */
 static void without_the_locks(void **state) {
     struct rich *rich = (struct rich *)*state;
@@ -380,6 +450,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_block_goes_the_long_way, setup, teardown),
         cmocka_unit_test_setup_teardown(a_candidate_is_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(candidates_of_medium_bins, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_caller_s_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(without_the_locks, setup, teardown),
         cmocka_unit_test(nothing_is_held_against_threads),
     };
