@@ -119,14 +119,21 @@ static void *front_aligned_alloc(size_t alignment, size_t bytes) {
     return ash_is_power_of_two(alignment) ? ash_front_aligned(alignment, bytes) : invalid();
 }
 
-static int front_posix_memalign(void **out, size_t alignment, size_t bytes) {
-    if (!ash_is_power_of_two(alignment) || alignment % sizeof(void *) != 0) return EINVAL;
+static ASH_NOINLINE int posix_memalign_slow(void **out, size_t alignment, size_t bytes) {
     int kept = errno;
     void *block = ash_front_aligned(alignment, bytes);
     errno = kept;
     if (block == NULL) return ENOMEM;
     *out = block;
     return 0;
+}
+
+static int front_posix_memalign(void **out, size_t alignment, size_t bytes) {
+    if (!ash_is_power_of_two(alignment) || alignment % sizeof(void *) != 0) return EINVAL;
+    struct ashlar_thread_heap *th = ash_front_mine;
+    if (ASH_UNLIKELY(th == NULL)) return posix_memalign_slow(out, alignment, bytes);
+    if (ash_fast_aligned(ash_th_of(th), alignment, bytes, out)) return 0;
+    return posix_memalign_slow(out, alignment, bytes);
 }
 
 static void *front_memalign(size_t alignment, size_t bytes) {

@@ -48,13 +48,6 @@ const uint8_t ash_medium_class[ASH_CLASS_BYTES_MAX / ASH_MEDIUM_UNIT + 1] = {
     SAME16(36), SAME16(37), SAME16(38), SAME16(39), SAME32(40), SAME32(41), SAME32(42), SAME32(43),
 };
 
-unsigned ash_class_of_aligned(size_t bytes, size_t alignment) {
-    size_t rounded = (size_t)ash_round_up(bytes > 0 ? bytes : 1, alignment);
-    unsigned class_index = ash_class_of(rounded);
-    while (ash_classes[class_index].block_bytes % alignment != 0) class_index++;
-    return class_index;
-}
-
 uint32_t ashlar_class_count(void) {
     return ASH_CLASS_COUNT;
 }

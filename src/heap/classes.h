@@ -29,10 +29,24 @@ ASH_INLINE unsigned ash_class_of(size_t bytes) {
                                                     : ash_class_of_medium(bytes);
 }
 
-/* Smallest class whose blocks hold `bytes` and all start at multiples of `alignment` (a power of
- * two); bytes and alignment are up to ASH_CLASS_BYTES_MAX. Slabs start at multiples of 64 KiB from
- * an aligned base, so a class whose block size is a multiple of the alignment has aligned blocks
- * only. */
-unsigned ash_class_of_aligned(size_t bytes, size_t alignment);
+/* Whether blocks of a class can serve so many bytes at such an alignment, which must be a power of
+ * two. */
+ASH_INLINE bool ash_has_aligned_class(size_t bytes, size_t alignment) {
+    return bytes <= ASH_CLASS_BYTES_MAX && alignment <= ASH_CLASS_BYTES_MAX &&
+           ash_is_power_of_two(alignment);
+}
+
+/* Then the size whose class is the smallest that does. Slabs start at multiples of 64 KiB from an
+ * aligned base, so those classes serve that are multiples of the alignment.
+ *
+ * Rounding up finds it: the classes up to 128 are all the multiples of 16; and of the four classes
+ * of a doubling, which are 5 x, 6 x, 7 x and 8 x for a power of two x, each is a multiple of all
+ * that divides x, while whatever else is a multiple of 2 x there is a class itself. */
+ASH_INLINE size_t ash_aligned_bytes(size_t bytes, size_t alignment) {
+    return (size_t)ash_round_up(bytes + (bytes == 0), alignment);
+}
+ASH_INLINE unsigned ash_class_of_aligned(size_t bytes, size_t alignment) {
+    return ash_class_of(ash_aligned_bytes(bytes, alignment));
+}
 
 #endif

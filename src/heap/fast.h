@@ -21,6 +21,13 @@ ASH_INLINE bool ash_fast_malloc(struct ash_thread_heap *th, size_t bytes, void *
     return true;
 }
 
+/* The same at a multiple of `alignment`. */
+ASH_INLINE bool ash_fast_aligned(struct ash_thread_heap *th, size_t alignment, size_t bytes,
+                                 void **block) {
+    if (ASH_UNLIKELY(!ash_has_aligned_class(bytes, alignment))) return false;
+    return ash_fast_malloc(th, ash_aligned_bytes(bytes, alignment), block);
+}
+
 /* The slab's page that `block` lies in; false when `th` owns none there. */
 ASH_INLINE bool ash_fast_page(const struct ash_thread_heap *th, const void *block,
                               struct ash_page **page) {
@@ -38,20 +45,34 @@ ASH_INLINE bool ash_fast_index(const struct ash_page *page, const void *block, u
     return ASH_LIKELY(starts && *index < page->block_count);
 }
 
-/* Frees a live block of a slab that `th` owns, when that changes one word and nothing else: false
- * when it is no such block, when others have freed blocks of the slab, or when its window, not the
- * current one, had no free block or has no live one afterwards. The commit is one store. */
-ASH_INLINE bool ash_fast_free_in(struct ash_thread_heap *th, void *block, struct ash_page *page) {
-    uint64_t index;
-    if (!ash_fast_index(page, block, &index)) return false;
+/* The block of a slab that `th` owns that starts at `block`; false when there is none. */
+ASH_INLINE bool ash_fast_find(const struct ash_thread_heap *th, const void *block,
+                              struct ash_page **page, uint64_t *index) {
+    return ash_fast_page(th, block, page) && ash_fast_index(*page, block, index);
+}
+
+/* Whether others have freed blocks of the slab. Relaxed: a remote free that this thread must know
+ * of happened before, by the program's own synchronisation. */
+ASH_INLINE bool ash_fast_shared(const struct ash_page *page) {
+    return atomic_load_explicit(&page->head->remote_summary, memory_order_relaxed) != 0;
+}
+
+/* Whether the block found is live; false also when others have freed blocks of its slab, perhaps
+ * this one. */
+ASH_INLINE bool ash_fast_live(const struct ash_page *page, uint64_t index) {
+    uint64_t word = ash_word_get(&page->words[index / ASH_WINDOW_BLOCKS]);
+    bool is_free = (word >> (index % ASH_WINDOW_BLOCKS) & 1) != 0;
+    return ASH_LIKELY(!is_free && !ash_fast_shared(page));
+}
+
+/* Frees the block found when it is live and that changes one word and nothing else: false when
+ * others have freed blocks of the slab, or when its window, not the current one, had no free block
+ * or has no live one afterwards. The commit is one store. */
+ASH_INLINE bool ash_fast_give(struct ash_thread_heap *th, struct ash_page *page, uint64_t index) {
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
     uint64_t before = ash_word_get(word);
     uint64_t after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
-    if (ASH_UNLIKELY(before == after)) return false;
-    /* relaxed: a remote free that this one must know of happened before it, by the program's own
-     * synchronisation */
-    if (ASH_UNLIKELY(atomic_load_explicit(&page->head->remote_summary, memory_order_relaxed) != 0))
-        return false;
+    if (ASH_UNLIKELY(before == after || ash_fast_shared(page))) return false;
     /* A current window is settled when its bin moves on. */
     bool edge = before == 0 || after == UINT64_MAX || after == page->full_tail;
     if (ASH_UNLIKELY(edge) && word != th->bins[page->class_index].word) return false;
@@ -59,16 +80,19 @@ ASH_INLINE bool ash_fast_free_in(struct ash_thread_heap *th, void *block, struct
     return true;
 }
 
+/* Frees a live block of a slab that `th` owns, on the terms of ash_fast_give. */
 ASH_INLINE bool ash_fast_free(struct ash_thread_heap *th, void *block) {
     struct ash_page *page;
-    return ash_fast_page(th, block, &page) && ash_fast_free_in(th, block, page);
+    uint64_t index;
+    return ash_fast_find(th, block, &page, &index) && ash_fast_give(th, page, index);
 }
 /* The same when a block for `bytes` bytes would have the block's class. */
 ASH_INLINE bool ash_fast_free_sized(struct ash_thread_heap *th, void *block, size_t bytes) {
     struct ash_page *page;
+    uint64_t index;
     return ash_fast_page(th, block, &page) && ASH_LIKELY(bytes <= ASH_SMALL_BYTES_MAX) &&
            ASH_LIKELY(page->class_index == ash_class_of_small(bytes)) &&
-           ash_fast_free_in(th, block, page);
+           ash_fast_index(page, block, &index) && ash_fast_give(th, page, index);
 }
 
 /* What the fast paths leave: any size (errno ENOMEM), any pointer. */

@@ -73,9 +73,7 @@ ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_pag
     uint64_t before = ash_word_get(word),
              after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
     if (ASH_UNLIKELY(before == after)) return free_faulty(th, block, operation);
-    /* relaxed: a remote free that this one must know of happened before it, by the program's own
-     * synchronisation */
-    if (ASH_UNLIKELY(atomic_load_explicit(&page->head->remote_summary, memory_order_relaxed) != 0))
+    if (ASH_UNLIKELY(ash_fast_shared(page)))
         return free_beside_remote(th, block, page, index, operation);
     free_commit(th, page, word, before, after);
 }
@@ -165,10 +163,20 @@ void ashlar_free_sized(struct ashlar_thread_heap *public_th, void *block, size_t
     free_own(th, block, page, "free_sized");
 }
 
-size_t ashlar_usable_size(struct ashlar_thread_heap *th, const void *block) {
+/* Of any pointer: a block of another thread heap's, a span, or a fault. */
+static ASH_NOINLINE size_t usable_size_elsewhere(struct ash_thread_heap *th, const void *block) {
     struct ash_located located;
-    if (block == NULL ||
-        !ash_locate_live(ash_th_of(th), "usable_size", (uint64_t)(uintptr_t)block, &located))
+    if (block == NULL || !ash_locate_live(th, "usable_size", (uint64_t)(uintptr_t)block, &located))
         return 0;
-    return located.bytes + (ASH_PLANTED(22) && located.index % 64 == 63 ? 16 : 0);
+    return located.bytes;
+}
+
+size_t ashlar_usable_size(struct ashlar_thread_heap *public_th, const void *block) {
+    struct ash_thread_heap *th = ash_th_of(public_th);
+    struct ash_page *page;
+    uint64_t index;
+    if (ash_fast_find(th, block, &page, &index) && ash_fast_live(page, index))
+        return ash_classes[page->class_index].block_bytes +
+               (ASH_PLANTED(22) && index % ASH_WINDOW_BLOCKS == ASH_WINDOW_BLOCKS - 1 ? 16 : 0);
+    return usable_size_elsewhere(th, block);
 }

@@ -1,5 +1,5 @@
-/* From a pointer to what it points at, with proof. The slow, complete form; free has a fast one for
- * its own slabs. */
+/* From a pointer to what it points at, with proof. The slow, complete form; fast.h has a short one
+ * for blocks of the thread heap's own slabs. */
 #ifndef ASH_LOCATE_H
 #define ASH_LOCATE_H
 

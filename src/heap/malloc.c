@@ -20,13 +20,6 @@ static ASH_NOINLINE void *malloc_refill(struct ash_thread_heap *th, struct ash_b
     return ash_bin_take(bin, bin->candidates);
 }
 
-ASH_INLINE void *malloc_class(struct ash_thread_heap *th, uint64_t class_index) {
-    struct ash_bin *bin = &th->bins[class_index];
-    uint64_t candidates = bin->candidates;
-    if (ASH_UNLIKELY(candidates == 0)) return malloc_refill(th, bin);
-    return ash_bin_take(bin, candidates);
-}
-
 /* A span, if need be after giving back what the thread heap keeps for itself and what others freed
  * into its slabs. */
 static ASH_NOINLINE void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignment,
@@ -81,25 +74,36 @@ void *ashlar_malloc(struct ashlar_thread_heap *public_th, size_t bytes) {
     return ash_fast_malloc(th, bytes, &block) ? block : ash_malloc_slow(th, bytes);
 }
 
+/* No block of a slab is known to be clean; up to 64 KiB, clearing costs less than keeping account
+ * would. */
+static ASH_NOINLINE void *calloc_slow(struct ash_thread_heap *th, size_t bytes) {
+    if (bytes > ASH_CLASS_BYTES_MAX) return malloc_span(th, bytes, 0, true);
+    void *block = ash_malloc_slow(th, bytes);
+    return block != NULL ? memset(block, 0, bytes) : NULL;
+}
+
 void *ashlar_calloc(struct ashlar_thread_heap *public_th, size_t count, size_t bytes) {
     struct ash_thread_heap *th = ash_th_of(public_th);
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total) && (!ASH_PLANTED(27) || total > 64))
         return out_of_memory();
-    if (total > ASH_CLASS_BYTES_MAX) return malloc_span(th, total, 0, true);
-    void *block = malloc_class(th, ash_class_of(total));
-    /* No block of a slab is known to be clean; up to 64 KiB, clearing costs less than keeping
-     * account would. */
-    return block != NULL ? memset(block, 0, total) : NULL;
+    void *block;
+    return ash_fast_malloc(th, total, &block) ? memset(block, 0, total) : calloc_slow(th, total);
+}
+
+/* An alignment or a size beyond the classes, or a wrong alignment. */
+static ASH_NOINLINE void *aligned_rare(struct ash_thread_heap *th, size_t alignment, size_t bytes) {
+    if (ash_is_power_of_two(alignment) && alignment <= ASH_ALIGNMENT_MAX)
+        return malloc_span(th, bytes, alignment, false);
+    errno = EINVAL;
+    return NULL;
 }
 
 void *ashlar_aligned_alloc(struct ashlar_thread_heap *public_th, size_t alignment, size_t bytes) {
     struct ash_thread_heap *th = ash_th_of(public_th);
-    if (!ash_is_power_of_two(alignment) || alignment > ASH_ALIGNMENT_MAX) {
-        errno = EINVAL;
-        return NULL;
-    }
-    if (bytes > ASH_CLASS_BYTES_MAX || alignment > ASH_CLASS_BYTES_MAX)
-        return malloc_span(th, bytes, alignment, false);
-    return malloc_class(th, ash_class_of_aligned(bytes, alignment));
+    if (ASH_UNLIKELY(!ash_has_aligned_class(bytes, alignment)))
+        return aligned_rare(th, alignment, bytes);
+    size_t rounded = ash_aligned_bytes(bytes, alignment);
+    void *block;
+    return ash_fast_malloc(th, rounded, &block) ? block : ash_malloc_slow(th, rounded);
 }

@@ -236,6 +236,29 @@ static void resizing_and_measuring_work_across_owners(void **state) {
     site_close(&site);
 }
 
+/* The short proof refuses every block of such a slab, and the long one tells which are live. */
+static void live_blocks_beside_remotely_freed_ones_resize(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 2);
+    struct ashlar_thread_heap *th = site.threads[0];
+    uint8_t *live = ashlar_malloc(th, 100), *freed = ashlar_malloc(th, 100);
+    fill(live, 100, 9);
+    ashlar_free(site.threads[1], freed);
+    assert_int_equal(ashlar_usable_size(th, live), 112);
+    assert_ptr_equal(ashlar_realloc(th, live, 112), live);
+    assert_null(ashlar_realloc(th, freed, 112));
+    expect_misuse(&site, ASHLAR_MISUSE_DOUBLE_FREE, "realloc", freed, freed, 112);
+    assert_int_equal(ashlar_usable_size(th, freed), 0);
+    expect_misuse(&site, ASHLAR_MISUSE_DOUBLE_FREE, "usable_size", freed, freed, 112);
+    uint8_t *moved = ashlar_realloc(th, live, 300);
+    assert_true(moved != live && holds(moved, 100, 9));
+    ashlar_free(th, live);
+    expect_misuse(&site, ASHLAR_MISUSE_DOUBLE_FREE, "free", live, live, 112);
+    assert_int_equal(site_stats(&site).live_blocks, 1);
+    site_close(&site);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_remote_free_waits_for_its_owner),
@@ -248,6 +271,7 @@ int main(void) {
         cmocka_unit_test(frees_into_a_pooled_owner_are_collected_at_once),
         cmocka_unit_test(whoever_adopts_owns_the_slabs),
         cmocka_unit_test(resizing_and_measuring_work_across_owners),
+        cmocka_unit_test(live_blocks_beside_remotely_freed_ones_resize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
