@@ -309,6 +309,32 @@ static void calloc_is_zero_on_whatever_was_there(void **state) {
     site_close(&site);
 }
 
+/* Each small size, in a slab that is dirty all over. */
+static void calloc_clears_its_block_only(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 1);
+    for (unsigned class_index = 0; ashlar_class_bytes(class_index) <= 1024; class_index++) {
+        size_t usable = ashlar_class_bytes(class_index);
+        uint8_t *first = ashlar_malloc(site.th, usable);
+        uint8_t *last = first + (page_of(&site, first)->block_count - 1) * usable;
+        for (uint8_t *block = first; block < last; block += usable) ashlar_malloc(site.th, usable);
+        memset(first, 0xff, (size_t)(last - first) + usable);
+        for (uint8_t *block = first; block <= last; block += usable) ashlar_free(site.th, block);
+        size_t least = class_index == 0 ? 0 : ashlar_class_bytes(class_index - 1) + 1;
+        for (size_t bytes = least; bytes <= usable; bytes++) {
+            uint8_t *zero = ashlar_calloc(site.th, 1, bytes);
+            assert_in_range(zero, first, last);
+            if (!all_zero(zero, bytes)) fail_msg("%zu bytes are not clear", bytes);
+            if ((zero > first && zero[-1] != 0xff) || (zero < last && zero[usable] != 0xff))
+                fail_msg("%zu bytes: a neighbour was cleared", bytes);
+            memset(zero, 0xff, usable);
+            ashlar_free(site.th, zero);
+        }
+    }
+    site_close(&site);
+}
+
 static void alignments_up_to_a_gibibyte_hold(void **state) {
     (void)state;
     struct site site;
@@ -449,6 +475,7 @@ int main(void) {
         cmocka_unit_test(large_spans_move_by_their_pages),
         cmocka_unit_test(a_refused_move_copies),
         cmocka_unit_test(calloc_is_zero_on_whatever_was_there),
+        cmocka_unit_test(calloc_clears_its_block_only),
         cmocka_unit_test(alignments_up_to_a_gibibyte_hold),
         cmocka_unit_test(usable_size_is_the_class_s_or_the_pages),
         cmocka_unit_test(classes_add_up_to_the_whole),
