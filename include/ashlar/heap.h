@@ -74,8 +74,8 @@ enum ashlar_status ashlar_heap_create(const struct ashlar_heap_options *options,
                                       struct ashlar_heap **out);
 
 /* A heap inside `memory` (1 MiB and up, any alignment, any content), bookkeeping included. Such a
- * heap makes no system call. The memory stays the caller's and must outlive the heap. Errors:
- * TOO_SMALL, INVALID. */
+ * heap makes no system call but for waiting and for visits between threads. The memory stays the
+ * caller's and must outlive the heap. Errors: TOO_SMALL, INVALID. */
 enum ashlar_status ashlar_heap_create_in(void *memory, size_t bytes,
                                          const struct ashlar_heap_options *options,
                                          struct ashlar_heap **out);
@@ -94,7 +94,12 @@ enum ashlar_status ashlar_thread_heap_acquire(struct ashlar_heap *heap,
 /* Returns a thread heap to the pool: pending frees are collected, empty slabs given back. */
 void ashlar_thread_heap_release(struct ashlar_thread_heap *th);
 
-/* Merges what other threads freed into this thread heap's slabs; gives empty ones back. */
+/* Merges what other threads freed into this thread heap's slabs; gives empty ones back. Nobody
+ * needs to call it: allocating and freeing do so by the way, and when this thread heap is not used,
+ * those who free into its slabs give back what holds no live block, but for the slab that each size
+ * class allocates from, and for 4 MiB (or an eighth as many pages as there are other slabs with
+ * such frees), which follow within about two decay times while any thread allocates. (On Linux from
+ * 4.14 on; before, when this thread heap is used again.) */
 void ashlar_thread_heap_collect(struct ashlar_thread_heap *th);
 
 /* Around fork, in the thread that forks: prepare before it, then parent or child in each process,
@@ -144,8 +149,9 @@ void ashlar_free_aligned_sized(struct ashlar_thread_heap *th, void *block, size_
  * gives 0. */
 size_t ashlar_usable_size(struct ashlar_thread_heap *th, const void *block);
 
-/* Gives every free page back to the system now; empty slabs that `th` (may be NULL) keeps for reuse
- * too. Returns the bytes given back. */
+/* Gives every free page back to the system now; empty slabs that `th` (may be NULL) keeps for
+ * reuse, and what is to be collected for other thread heaps that are not at work, too. Returns the
+ * bytes given back. */
 size_t ashlar_trim(struct ashlar_heap *heap, struct ashlar_thread_heap *th);
 
 enum ashlar_block_state { ASHLAR_BLOCK_FREE, ASHLAR_BLOCK_LIVE, ASHLAR_BLOCK_REMOTE };

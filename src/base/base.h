@@ -13,6 +13,13 @@
 #define ASH_INLINE      static inline __attribute__((always_inline))
 #define ASH_COLD        __attribute__((cold, noinline))
 #define ASH_CACHE_LINE  64
+/* A function whose reads race with other threads' writes on purpose: its result is a hint. Clang's
+ * no_sanitize would leave its atomic reads to the sanitizer. */
+#ifdef __clang__
+#define ASH_RACY __attribute__((disable_sanitizer_instrumentation))
+#else
+#define ASH_RACY __attribute__((no_sanitize("thread")))
+#endif
 /* Internal names: found without a detour over the dynamic linker's table. */
 #define ASH_HIDDEN __attribute__((visibility("hidden")))
 

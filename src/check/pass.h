@@ -222,8 +222,9 @@ ASH_INLINE bool ash_check_changing(const struct ash_check *check, const struct a
                                    uint32_t id) {
     uint32_t transition = atomic_load_explicit(&th->transition, memory_order_relaxed);
     bool unwatched = ash_check_runs(check, th, id) && !check->reader->locked;
-    return !check->reader->quiescent &&
-           (unwatched || (transition != ASH_QUIET && transition != ASH_REMOTE));
+    bool visited = atomic_load_explicit(&th->guest.state, memory_order_relaxed) != 0;
+    bool slow = transition != ASH_QUIET && transition != ASH_REMOTE;
+    return !check->reader->quiescent && (unwatched || visited || slow);
 }
 /* What a thread that runs may change: between the two, findings are held back; then they stand if
  * the thread heap of `view` took no slow path since it was viewed. True when it took none. */

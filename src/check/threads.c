@@ -236,16 +236,20 @@ static void thread_fields(struct ash_check *check, const struct thread *thread) 
                      (uint64_t)(uintptr_t)th->heap);
     if (th->page_limit > check->frontier)
         THREAD_WRONG(check, thread, ASHLAR_THREAD_LIMIT, page_limit, check->frontier);
+    uint32_t asked = atomic_load_explicit(&th->asked, memory_order_relaxed);
+    uint32_t guest = atomic_load_explicit(&th->guest.state, memory_order_relaxed);
+    if (asked > 1 || (check->reader->quiescent && (asked | guest) != 0))
+        THREAD_WRONG(check, thread, ASHLAR_THREAD_TRANSITION, asked, 0);
     if (transition > ASH_RESET || (transition != ASH_QUIET && check->reader->quiescent))
         THREAD_WRONG(check, thread, ASHLAR_THREAD_TRANSITION, transition, ASH_QUIET);
     const uint8_t *bytes = (const uint8_t *)th;
     bool spare = th->spare != 0;
-    for (size_t at = offsetof(struct ash_thread_heap, pending) + sizeof th->pending;
+    for (size_t at = offsetof(struct ash_thread_heap, walked) + sizeof th->walked;
          at < offsetof(struct ash_thread_heap, bins); at++)
         spare = spare || bytes[at] != 0;
     if (spare)
         thread_wrong(check, thread, ASHLAR_THREAD_SPARE,
-                     offsetof(struct ash_thread_heap, pending) + sizeof th->pending, 0, 1);
+                     offsetof(struct ash_thread_heap, walked) + sizeof th->walked, 0, 1);
 }
 
 static void thread_state(struct ash_check *check, const struct thread *thread,

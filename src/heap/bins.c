@@ -104,6 +104,7 @@ static void bin_leave(struct ash_bin *bin, struct ash_heap *heap) {
         ash_queue_push(bin, heap, head);
     else
         head->place = ASH_SLAB_FULL;
+    ash_slab_left(heap, head);
 }
 
 /* A slab with free blocks, in no list, becomes the current one. */
@@ -181,6 +182,7 @@ bool ash_bins_look(struct ash_thread_heap *th) {
         th->dropped_ms = (uint32_t)now;
         ash_bins_drop_empty(th);
     }
+    ash_visits_look(th, now);
     if (!ash_runs_wait(heap)) return false;
     th->pace = slow ? 1 : LOOK_MALLOCS_WAITING;
     if (ash_runs_due(heap, now)) {
@@ -214,7 +216,7 @@ bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin) {
 
 void ash_bin_drop_empty(struct ash_thread_heap *th, struct ash_bin *bin) {
     struct ash_page *head = ash_slab_linked(th->heap, bin->slab);
-    if (head == NULL || !ash_slab_all_free(head)) return;
+    if (head == NULL || !ash_slab_idle(th->heap, head)) return;
     bin_leave(bin, th->heap);
     ash_queue_remove(bin, th->heap, head); /* leaving queued it: it has free blocks */
     ash_slab_release(th, head);

@@ -51,18 +51,22 @@ ASH_INLINE bool ash_fast_find(const struct ash_thread_heap *th, const void *bloc
     return ash_fast_page(th, block, page) && ash_fast_index(*page, block, index);
 }
 
-/* Whether others have freed blocks of the slab. Relaxed: a remote free that this thread must know
- * of happened before, by the program's own synchronisation. */
+/* Whether others have freed blocks of the slab; asked before a word is read. A remote free that
+ * this thread must know of happened before, by the program's own synchronisation: it is in the
+ * summary or, when a visitor has just emptied that (visit.c), in the word. Acquire: the word is
+ * read later.
+ */
 ASH_INLINE bool ash_fast_shared(const struct ash_page *page) {
-    return atomic_load_explicit(&page->head->remote_summary, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&page->head->remote_summary, memory_order_acquire) != 0;
 }
 
 /* Whether the block found is live; false also when others have freed blocks of its slab, perhaps
  * this one. */
 ASH_INLINE bool ash_fast_live(const struct ash_page *page, uint64_t index) {
+    bool shared = ash_fast_shared(page);
     uint64_t word = ash_word_get(&page->words[index / ASH_WINDOW_BLOCKS]);
     bool is_free = (word >> (index % ASH_WINDOW_BLOCKS) & 1) != 0;
-    return ASH_LIKELY(!is_free && !ash_fast_shared(page));
+    return ASH_LIKELY(!is_free && !shared);
 }
 
 /* Frees the block found when it is live and that changes one word and nothing else: false when
@@ -70,13 +74,14 @@ ASH_INLINE bool ash_fast_live(const struct ash_page *page, uint64_t index) {
  * or has no live one afterwards. The commit is one store. */
 ASH_INLINE bool ash_fast_give(struct ash_thread_heap *th, struct ash_page *page, uint64_t index) {
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
+    if (ASH_UNLIKELY(ash_fast_shared(page))) return false;
     uint64_t before = ash_word_get(word);
     uint64_t after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
-    if (ASH_UNLIKELY(before == after || ash_fast_shared(page))) return false;
+    if (ASH_UNLIKELY(before == after)) return false;
     /* A current window is settled when its bin moves on. */
     bool edge = before == 0 || after == UINT64_MAX || after == page->full_tail;
     if (ASH_UNLIKELY(edge) && word != th->bins[page->class_index].word) return false;
-    ash_word_set(word, after);
+    ash_word_free(word, after);
     return true;
 }
 

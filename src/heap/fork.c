@@ -16,7 +16,8 @@
  *    - slabs of dead and of pooled thread heaps: remote words are merged, the slab is queued, or
  *      given back when nothing in it is live; the thread heap goes to the pool, its bins empty;
  *    - slabs of the thread that is left: remote frees that were half done are completed, so that
- *      it finds them on its stack. Its words, windows and queues are its own: they are whole.
+ *      it finds them on its stack; its queues, which a visitor (visit.c) may have been changing,
+ *      are made anew. Its words and current windows are its own: they are whole.
  *    A block that a gone thread was just allocating or freeing is live or free. When it is live
  *    nobody knows of it: it is lost to the child.
  *    With one thread nothing of all this is needed, and nothing is done.
@@ -25,7 +26,7 @@
  *    is), which goes on in parent and child when the handler returns. A lock that it holds is not
  *    taken. The pool's lock, which comes before the heap's, is only tried when the heap's is held;
  *    when another thread has it, the child takes the pool as it made it anew. The child is mended
- *    when that slow path ends (ash_transition_end) or at its next one. Until then thread heaps of
+ *    when that slow path ends (ash_visit_answer) or the next one. Until then thread heaps of
  *    gone threads are DEAD, and other slow paths than that one must not run: the handler may not
  *    allocate, which it may not do anyway.
  * 6. Memory order. A child has one thread. Everything here is relaxed or plain. */
@@ -39,16 +40,25 @@
 /* Locks that a fork took: two bits a fork, since a signal handler may fork within one. */
 enum { TOOK_POOL = 1, TOOK_PAGES = 2, TOOK_BITS = 2, TOOK_ALL = TOOK_POOL | TOOK_PAGES };
 
-void ashlar_heap_fork_prepare(struct ashlar_heap *public_heap, struct ashlar_thread_heap *mine) {
+static void wake_visitors(struct ash_heap *heap, const struct ash_thread_heap *mine) {
+    if (mine == NULL || atomic_load_explicit(&mine->transition, memory_order_relaxed) == ASH_QUIET)
+        return; /* waits for none */
+    for (uint32_t id = 1; id <= heap->root.thread_heap_count; id++)
+        ash_lock_wake(&ash_thread_heap_at(heap, id)->guest);
+}
+
+void ashlar_heap_fork_prepare(struct ashlar_heap *public_heap,
+                              struct ashlar_thread_heap *public_th) {
     struct ash_heap *heap = ash_heap_of(public_heap);
-    (void)mine;
+    const struct ash_thread_heap *mine = ash_th_of(public_th);
     uint32_t took = 0;
     bool inside = ash_lock_mine(&heap->lock);
     if (!ash_lock_mine(&heap->pool_lock)) {
         if (!inside) {
-            /* A handler may have come between the wake that ended a wait for the heap's lock and
-             * the taking of it; who holds the pool's lock may be asleep for want of that wake. */
+            /* A handler may have come between the wake that ended a wait for a later lock and the
+             * taking of it; who holds the pool's lock may be asleep for want of that wake. */
             ash_lock_wake(&heap->lock);
+            wake_visitors(heap, mine);
             ash_lock_take(&heap->pool_lock);
         }
         if (!inside || ash_lock_try(&heap->pool_lock)) took |= TOOK_POOL;
@@ -99,6 +109,25 @@ static bool mark_dead(struct ash_heap *heap, const struct ash_thread_heap *mine,
     return any;
 }
 
+/* Visitors that are gone leave; true when the thread that is left is one itself. */
+static bool forget_visitors(struct ash_heap *heap) {
+    bool visiting = false;
+    for (uint32_t id = 1; id <= heap->root.thread_heap_count; id++) {
+        struct ash_thread_heap *th = ash_thread_heap_at(heap, id);
+        if (ash_lock_mine(&th->guest))
+            visiting = true;
+        else
+            lock_forget(&th->guest);
+    }
+    return visiting;
+}
+
+/* Has the child mended at the end of the slow path that is under way, or of the next one. */
+static void mend_later(struct ash_heap *heap) {
+    for (uint32_t id = 1; id <= heap->root.thread_heap_count; id++)
+        atomic_store_explicit(&ash_thread_heap_at(heap, id)->asked, 1, memory_order_relaxed);
+}
+
 void ashlar_heap_fork_child(struct ashlar_heap *public_heap, struct ashlar_thread_heap *public_th) {
     struct ash_heap *heap = ash_heap_of(public_heap);
     struct ash_thread_heap *mine = ash_th_of(public_th);
@@ -106,13 +135,16 @@ void ashlar_heap_fork_child(struct ashlar_heap *public_heap, struct ashlar_threa
     bool pooling = (took & TOOK_POOL) == 0 && ash_lock_mine(&heap->pool_lock);
     if ((took & TOOK_PAGES) != 0) lock_forget(&heap->lock);
     if (!pooling) lock_forget(&heap->pool_lock);
-    bool inside = took != TOOK_ALL ||
-                  (mine != NULL &&
-                   atomic_load_explicit(&mine->transition, memory_order_relaxed) != ASH_QUIET);
+    bool inside = forget_visitors(heap) || took != TOOK_ALL;
+    if (mine != NULL && atomic_load_explicit(&mine->transition, memory_order_relaxed) != ASH_QUIET)
+        inside = true;
     bool pool_torn = (took & TOOK_POOL) == 0 && !pooling;
     if (!mark_dead(heap, mine, pooling) && !pool_torn) return;
     atomic_store_explicit(&heap->fork_left, 1, memory_order_relaxed);
-    if (!inside) ash_fork_mend(heap);
+    if (inside)
+        mend_later(heap);
+    else
+        ash_fork_mend(heap);
 }
 
 /* Mending. */
@@ -155,21 +187,44 @@ static bool slab_mend(struct ash_heap *heap, struct ash_thread_heap *owner, stru
     return false;
 }
 
-/* A slab of the thread that is left: remote frees half done are completed. */
-static void slab_complete(struct ash_heap *heap, struct ash_thread_heap *owner,
-                          struct ash_page *head) {
-    const _Atomic uint64_t *remote = ash_remote_words(heap, ash_page_number(heap, head));
-    uint64_t summary = 0;
-    for (unsigned window = 0; window < ash_window_count(head->block_count); window++)
-        if (atomic_load_explicit(&remote[window], memory_order_relaxed) != 0)
-            summary |= (uint64_t)1 << window;
+/* A slab of the thread that is left. Remote frees half done are completed. A visitor that is gone
+ * may have merged words and not cleared the remote ones, or changed queues; so they are made anew,
+ * and only the owner's words and current windows are not touched: it may be stopped in the middle
+ * of a fast path. Returns whether nothing in it is live or to be collected: it is in no list then.
+ * */
+static bool slab_resume(struct ash_heap *heap, struct ash_thread_heap *owner,
+                        struct ash_page *head) {
+    struct ash_bin *bin = &owner->bins[head->class_index];
+    _Atomic uint64_t *remote = ash_remote_words(heap, ash_page_number(heap, head));
+    uint64_t found = 0, summary = 0;
+    for (unsigned window = 0; window < ash_window_count(head->block_count); window++) {
+        uint64_t word = ash_word_get(&head->words[window]);
+        uint64_t bits = atomic_load_explicit(&remote[window], memory_order_relaxed);
+        if ((bits & word) != 0)
+            atomic_store_explicit(&remote[window], bits & ~word, memory_order_relaxed);
+        if ((bits & ~word) != 0) found |= (uint64_t)1 << window;
+        if (word != 0) summary |= (uint64_t)1 << window;
+    }
     uint32_t top = 0;
-    if (summary != 0) {
+    if (found != 0) {
         top = atomic_load_explicit(&owner->pending, memory_order_relaxed);
         atomic_store_explicit(&owner->pending, ash_slab_link(heap, head), memory_order_relaxed);
     }
-    atomic_store_explicit(&head->remote_summary, summary, memory_order_relaxed);
+    atomic_store_explicit(&head->remote_summary, found, memory_order_relaxed);
     atomic_store_explicit(&head->pending_next, top, memory_order_relaxed);
+    if (bin->slab == ash_slab_link(heap, head)) return false; /* current */
+    head->summary = summary;
+    head->next = head->previous = 0;
+    head->place = ASH_SLAB_FULL;
+    if (ash_slab_all_free(head)) return true;
+    if (summary != 0) ash_queue_push(bin, heap, head);
+    return false;
+}
+
+/* A slab in no list, which nobody has blocks of, comes first on a list of such. */
+static uint32_t list_empty(const struct ash_heap *heap, struct ash_page *head, uint32_t first) {
+    head->next = first;
+    return ash_slab_link(heap, head);
 }
 
 /* Every slab; returns a list, by `next`, of those in which nothing is live. */
@@ -181,12 +236,9 @@ static uint32_t slabs_mend(struct ash_heap *heap) {
         pages = ash_run_pages(head);
         if (head->kind != ASH_PAGE_SLAB) continue;
         struct ash_thread_heap *owner = atomic_load_explicit(&head->owner, memory_order_relaxed);
-        if (thread_state(owner) == ASH_THREAD_ACTIVE) {
-            slab_complete(heap, owner, head);
-        } else if (slab_mend(heap, owner, head)) {
-            head->next = empty;
-            empty = ash_slab_link(heap, head);
-        }
+        bool alive = thread_state(owner) == ASH_THREAD_ACTIVE;
+        bool idle = alive ? slab_resume(heap, owner, head) : slab_mend(heap, owner, head);
+        if (idle) empty = list_empty(heap, head, empty);
     }
     return empty;
 }
@@ -196,8 +248,11 @@ static void threads_mend(struct ash_heap *heap) {
     heap->root.pool_head = heap->root.acquired = 0;
     for (uint32_t id = heap->root.thread_heap_count; id > 0; id--) {
         struct ash_thread_heap *th = ash_thread_heap_at(heap, id);
+        atomic_store_explicit(&th->asked, 0, memory_order_relaxed);
         if (thread_state(th) == ASH_THREAD_ACTIVE) {
             atomic_store_explicit(&th->pending, 0, memory_order_relaxed);
+            for (unsigned i = 0; i < ASH_CLASS_COUNT; i++)
+                th->bins[i].queue_head = th->bins[i].queue_tail = 0;
             heap->root.acquired++;
             continue;
         }

@@ -9,18 +9,12 @@
 #include "heap/remote.h"
 #include "heap/runs.h"
 #include "heap/spans.h"
+#include "heap/visit.h"
 
 /* The pointer is not a live block's start: find out why, and say it. */
 static ASH_COLD void free_faulty(struct ash_thread_heap *th, void *block, const char *operation) {
     struct ash_located located;
     ash_locate_live(th, operation, (uint64_t)(uintptr_t)block, &located);
-}
-
-/* Another thread freed it before, be it only a moment: whatever is there by now. */
-static ASH_COLD void free_again(struct ash_thread_heap *th, void *block,
-                                const struct ash_located *located) {
-    ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", (uint64_t)(uintptr_t)block, located->start,
-               located->bytes, 0);
 }
 
 /* Frees the first block of a window, or what may be the last live one. The word is set within the
@@ -29,12 +23,12 @@ static ASH_NOINLINE void free_window(struct ash_thread_heap *th, struct ash_page
                                      uint64_t *word, uint64_t after) {
     struct ash_page *head = page->head;
     if (word == th->bins[head->class_index].word) { /* settled when the bin moves on */
-        ash_word_set(word, after);
+        ash_word_free(word, after);
         return;
     }
     bool waited = ash_runs_wait(th->heap);
     uint32_t before = ash_transition_begin(th, ASH_FREE_WINDOW);
-    ash_word_set(word, after);
+    ash_word_free(word, after);
     uint64_t window = (uint64_t)(word - head->words);
     if (!ASH_PLANTED(2) || window % 2 == 0) head->summary |= (uint64_t)1 << window;
     ash_slab_settle(th, head);
@@ -49,18 +43,24 @@ ASH_INLINE void free_commit(struct ash_thread_heap *th, struct ash_page *page, u
                             uint64_t before, uint64_t after) {
     if (ASH_UNLIKELY(before == 0 || after == UINT64_MAX || after == page->full_tail))
         return free_window(th, page, word, after);
-    ash_word_set(word, after);
+    ash_word_free(word, after);
 }
 
-/* Some blocks of the slab are remotely freed: is this one? */
+/* Some blocks of the slab are remotely freed: is this one? When it was the last live one, nobody
+ * else sees to the slab. */
 static ASH_NOINLINE void free_beside_remote(struct ash_thread_heap *th, void *block,
                                             struct ash_page *page, uint64_t index,
                                             const char *operation) {
-    if (!ASH_PLANTED(11) && ash_remote_holds(th->heap, page->head, (uint32_t)index))
+    struct ash_page *head = page->head;
+    if (!ASH_PLANTED(11) && ash_remote_holds(th->heap, head, (uint32_t)index))
         return free_faulty(th, block, operation);
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
     uint64_t before = ash_word_get(word);
-    free_commit(th, page, word, before, before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS));
+    uint64_t after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
+    if (before == 0 || after == UINT64_MAX || after == page->full_tail)
+        return free_window(th, page, word, after); /* collects */
+    ash_word_free(word, after);
+    if (head->place != ASH_SLAB_CURRENT && ash_slab_complete(th->heap, head)) ash_collect(th);
 }
 
 /* Frees a block of a slab that `th` owns. Every way out of it is a call in tail position, so that
@@ -70,26 +70,12 @@ ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_pag
     uint64_t index;
     if (!ash_fast_index(page, block, &index)) return free_faulty(th, block, operation);
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
+    bool shared = ash_fast_shared(page);
     uint64_t before = ash_word_get(word),
              after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
     if (ASH_UNLIKELY(before == after)) return free_faulty(th, block, operation);
-    if (ASH_UNLIKELY(ash_fast_shared(page)))
-        return free_beside_remote(th, block, page, index, operation);
+    if (ASH_UNLIKELY(shared)) return free_beside_remote(th, block, page, index, operation);
     free_commit(th, page, word, before, after);
-}
-
-/* Frees a block of a slab that another thread heap owns. */
-static ASH_NOINLINE void free_remote(struct ash_thread_heap *th, void *block, struct ash_page *page,
-                                     struct ash_thread_heap *owner) {
-    uint64_t index;
-    if (!ash_fast_index(page, block, &index)) return free_faulty(th, block, "free");
-    uint32_t before = ash_transition_begin(th, ASH_REMOTE);
-    bool freed = ash_remote_free(th->heap, owner, page->head, (uint32_t)index);
-    ash_transition_end(th, before);
-    if (ASH_UNLIKELY(!freed)) {
-        struct ash_located located = ash_locate(th->heap, (uint64_t)(uintptr_t)block);
-        free_again(th, block, &located);
-    }
 }
 
 /* Neither a block of a slab nor anything refused already: a span, or a fault. */
@@ -99,7 +85,9 @@ static ASH_NOINLINE void free_located(struct ash_thread_heap *th, void *block) {
     bool waited = ash_runs_wait(th->heap);
     bool freed = located.place == ASH_AT_SPAN && ash_span_release(th->heap, located.head);
     if (!waited && ash_runs_wait(th->heap)) ash_bins_shorten(th);
-    if (!freed) free_again(th, block, &located);
+    if (!freed) /* another thread freed it a moment before */
+        ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", (uint64_t)(uintptr_t)block, located.start,
+                   located.bytes, 0);
 }
 
 void ash_free_slow(struct ash_thread_heap *th, void *block) {
@@ -115,7 +103,7 @@ void ash_free_slow(struct ash_thread_heap *th, void *block) {
     if (kind != ASH_PAGE_SLAB && kind != ASH_PAGE_SLAB_BODY) return free_located(th, block);
     struct ash_thread_heap *owner = atomic_load_explicit(&page->owner, memory_order_relaxed);
     if (owner == th) return free_own(th, block, page, "free");
-    free_remote(th, block, page, owner);
+    ash_remote_free(th, block, page, owner);
 }
 
 void ashlar_free(struct ashlar_thread_heap *public_th, void *block) {

@@ -5,9 +5,10 @@
  * 2. Parts, from the ground up. region.c: address space, committing. runs.c: free pages, decay.
  *    slabs.c: pages cut into blocks of one class (classes.c). spans.c: whole pages for large
  *    blocks. zeroing.c: large blocks for calloc. bins.c: how a thread heap walks through its
- *    slabs. remote.c: frees by other threads. threads.c: thread heaps and their pool. fork.c:
- *    what a forked child finds. malloc.c, realloc.c, free.c: what callers see. locate.c: from
- *    pointer to block. root.c: what readers outside see. layout.h: all of it in memory.
+ *    slabs. remote.c: frees by other threads. visit.c: what becomes of them when the owner sleeps.
+ *    threads.c: thread heaps and their pool. fork.c: what a forked child finds. malloc.c,
+ *    realloc.c, free.c: what callers see. locate.c: from pointer to block. root.c: what readers
+ *    outside see. layout.h: all of it in memory.
  * 3. States of a block: live (its bit is 0 in the free word and in the remote word), remotely
  *    freed (1 in the remote word), free (1 in the free word). A span is live from creation to
  *    release.
@@ -26,6 +27,7 @@
 #include "heap/root.h"
 #include "heap/runs.h"
 #include "heap/threads.h"
+#include "heap/visit.h"
 
 #include <string.h>
 
@@ -128,6 +130,7 @@ void ashlar_heap_reset(struct ashlar_heap *public_heap) {
 size_t ashlar_trim(struct ashlar_heap *public_heap, struct ashlar_thread_heap *th) {
     struct ash_heap *heap = ash_heap_of(public_heap);
     if (th != NULL) ash_bins_drop_spare(ash_th_of(th));
+    ash_visit_all(heap, ash_th_of(th));
     if ((heap->root.flags & ASH_ROOT_PURGES) == 0) return 0;
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);

@@ -187,12 +187,17 @@ struct ash_thread_heap {
     _Atomic uint8_t state; /* enum ash_thread_state */
     _Atomic uint8_t transition;
     uint16_t spare;
-    _Atomic uint32_t steps; /* slow paths begun, but for those that change nothing here: ASH_REMOTE.
+    _Atomic uint32_t
+        steps;    /* slow paths and visits begun, but for what changes nothing: ASH_REMOTE.
                                A reader that finds it as it was, and found no mark, saw none */
-    int64_t pace;           /* mallocs left until the next look at the clock */
+    int64_t pace; /* mallocs left until the next look at the clock */
     uint32_t looked_ms, dropped_ms; /* when the clock was looked at, and empty slabs given back */
     /* line 1: what others write */
     _Alignas(ASH_CACHE_LINE) _Atomic uint32_t pending; /* link: stack of slabs with remote frees */
+    struct ash_lock guest;                             /* a visitor is in: see visit.c */
+    _Atomic uint32_t asked;    /* 1: a visitor found the owner at work, which is to collect then */
+    _Atomic uint32_t complete; /* pages of slabs that were seen complete since the last collect */
+    _Atomic uint32_t walked;   /* slabs that the last visitor left on the stack */
     /* further lines: one per class */
     _Alignas(ASH_CACHE_LINE) struct ash_bin bins[ASH_CLASS_COUNT];
 };
@@ -286,7 +291,7 @@ static_assert(sizeof(struct ash_habit) == 16, "no padding");
 
 struct ash_heap {
     struct ash_root root;
-    /* Lock order: pool_lock, then lock. */
+    /* Lock order: pool_lock, a thread heap's guest, lock. */
     _Alignas(ASH_CACHE_LINE) struct ash_lock pool_lock; /* thread heaps: count, pool, state */
     struct ash_lock lock; /* pages: runs, dirty bits, frontier, counts */
     uint32_t decay_ms;    /* UINT32_MAX: never */
@@ -301,8 +306,9 @@ struct ash_heap {
     uint64_t metadata_committed;     /* bytes, for statistics */
     struct ash_habit habits[ASH_HABITS];
     uint64_t habit_random;
-    uint32_t fork_took;         /* forks under way: which locks each took, see fork.c */
-    _Atomic uint32_t fork_left; /* a forked child that is yet to be mended */
+    _Atomic uint64_t next_visit_ms; /* no visit is due before; 0: none is */
+    uint32_t fork_took;             /* forks under way: which locks each took, see fork.c */
+    _Atomic uint32_t fork_left;     /* a forked child that is yet to be mended */
 };
 
 ASH_INLINE struct ash_heap *ash_heap_of(struct ashlar_heap *heap) {

@@ -7,12 +7,16 @@
  *    may hold bits), a link. Per thread heap: `pending`, a stack of slabs whose remote summary is
  *    not zero.
  * 3. The freeing thread (F).
+ *        F0  the pointer is a block's start, its page a slab's          else -> misuse
  *        F1  block's own free bit set?               -> double free
  *        F2  old = fetch_or(remote word, bit)        old has the bit -> double free
- *                                                    old is not 0 -> done
- *        F3  old = fetch_or(remote summary, 1 << w)  old is not 0 -> done
+ *                                                    old is not 0 -> F6
+ *        F3  old = fetch_or(remote summary, 1 << w)  old is not 0 -> F6
  *        F4  push the slab on the owner's pending stack
  *        F5  owner is pooled?                        -> collect for it, under the pool's lock
+ *        F6  is the slab complete? (asked after F3 to F5, or when the word is)
+ *                                                    -> a visit to the owner, if it sleeps
+ *                                                    (visit.c)
  * 4. The owner (C), on its slow paths.
  *        C1  stack = exchange(pending, 0)
  *        C2  for each slab: next = its link; windows = exchange(remote summary, 0)
@@ -22,25 +26,48 @@
  *    that found the summary empty goes on to F4: a slab is on the stack at most once. A word is
  *    merged only after its window's bit was seen in the summary, so whoever is between F2 and F4
  *    has a block in the slab that is not merged yet: the slab is not all free and cannot be given
- *    back under its feet. After F4, or when it was done early, it touches the slab no more. The
- *    stack is only ever taken whole, so there is no ABA.
- * 6. Memory order. F2 and F3 are acquire-release: the collector that sees the bit in C2 or C3
- *    (acquire) also sees what the freeing thread did to the block's memory, and F3's bit is not
- *    seen without F2's. F4 and F5 against pooling (threads.c) are sequentially consistent: either
- *    the freeing thread sees the owner pooled, or the pooling thread sees the push.
- * 7. Double frees. A block that is remotely freed twice is found at F2, or at F1 once it was
- *    merged. One that is freed remotely and then by the owner is found by the owner (free.c),
- *    which consults the remote word whenever the remote summary is not zero; in the instant
- *    between another thread's F2 and F3 on the same window the owner does not see it, and then the
- *    merge finds it (C3: a bit set on both sides), unless the owner has handed the block out again
- *    by then. */
+ *    back under its feet. The stack is only ever taken whole, so there is no ABA. After F4, or when
+ *    it was done early, a thread writes to the slab no more; F6 reads what may be another's by
+ *    then, at addresses that it took down before F2, and takes it for a hint.
+ * 6. Memory order. F2 and F3 release: the collector that sees the bit in C2 or C3 (acquire) also
+ *    sees what the freeing thread did to the block's memory, and F3's bit is not seen without F2's.
+ *    They are sequentially consistent for F6's sake: of two threads that free the last two blocks
+ *    of a slab, one sees the other's. F4 and F5 against pooling (threads.c) are so, too: either the
+ *    freeing thread sees the owner pooled, or the pooling thread sees the push.
+ * 7. Double frees. Two frees of a block of which one happened before the other, by the program's
+ *    own synchronisation, are found: at F2, or at F1 once the first was merged; and by the owner,
+ *    whose free (free.c) consults the remote word whenever the remote summary is not zero, and
+ *    reads its own word after the summary. (While a visitor gives the very slab back, an owner's
+ *    second free finds either, or a slab that is gone.)
+ *    Two frees that run at the same time are one mistake that may look like none. Two threads at
+ *    F2: one is refused. The owner beside a thread between F2 and F3: it does not see the remote
+ *    free, and the block is free on both sides. Then the merge finds it (C3), unless the owner has
+ *    handed the block out again by then: as if the remote free had come after that. The slab stays
+ *    until then, also when all its blocks are free: it is given back only when no remote word and
+ *    no remote summary is left in it (slabs.c), so the thread inside does not lose the ground under
+ *    its feet. A thread that is stopped between F1 and F2 while another frees the same block, the
+ *    last of its slab, and the slab's pages become something else, sets a bit in that: there the
+ *    program has freed memory that is not its own, and the checker finds the bit. */
 #include "heap/remote.h"
 
+#include "heap/locate.h"
 #include "heap/misuse.h"
 #include "heap/threads.h"
+#include "heap/visit.h"
 
-static void push_pending(struct ash_heap *heap, struct ash_thread_heap *owner,
-                         struct ash_page *head) {
+/* Tells a fork in a signal handler that this thread is between two steps (fork.c). Nothing of its
+ * own thread heap changes, so visitors do not mind. Release: they see what its last slow path did.
+ * */
+ASH_INLINE void mark_begin(struct ash_thread_heap *th) {
+    atomic_store_explicit(&th->transition, ASH_REMOTE, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+ASH_INLINE void mark_end(struct ash_thread_heap *th) {
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&th->transition, ASH_QUIET, memory_order_release);
+}
+
+void ash_remote_push(struct ash_heap *heap, struct ash_thread_heap *owner, struct ash_page *head) {
     uint32_t link = ash_slab_link(heap, head);
     uint32_t top = atomic_load_explicit(&owner->pending, memory_order_relaxed);
     do {
@@ -51,21 +78,91 @@ static void push_pending(struct ash_heap *heap, struct ash_thread_heap *owner,
                                                     memory_order_seq_cst, memory_order_relaxed));
 }
 
-bool ash_remote_free(struct ash_heap *heap, struct ash_thread_heap *owner, struct ash_page *head,
-                     uint32_t index) {
-    unsigned window = index / ASH_WINDOW_BLOCKS;
-    uint64_t bit = (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
-    if ((ash_word_get(&head->words[window]) & bit) != 0) return false; /* F1 */
-    _Atomic uint64_t *word = &ash_remote_words(heap, ash_page_number(heap, head))[window];
-    uint64_t old = atomic_fetch_or_explicit(word, bit, memory_order_acq_rel); /* F2 */
-    if (old != 0) return (old & bit) == 0;
-    old = atomic_fetch_or_explicit(&head->remote_summary, (uint64_t)1 << window,
-                                   memory_order_acq_rel); /* F3 */
-    if (old != 0) return true;
-    push_pending(heap, owner, head);                                                    /* F4 */
+/* What a freeing thread knows of a slab from before its block was free: after that the slab may go
+ * away at any moment, if another thread sees to it. */
+struct slab_seen {
+    struct ash_page *head;
+    const uint64_t *words;
+    _Atomic uint64_t *remote;
+    uint64_t shape; /* number of blocks, pages << 16, window << 32, whether it was empty << 63 */
+};
+
+/* F6. Whether the slab is complete and not a current one; when it is one no more, anything. So it
+ * is no more than a hint, which a visit proves. Memory of words and descriptors is never given
+ * back, and who writes there as something else races with this on purpose. */
+static ASH_NOINLINE ASH_RACY bool seems_complete(const struct slab_seen *seen) {
+    unsigned count = (uint16_t)seen->shape, windows = ash_window_count(count);
+    /* seq_cst: after F2 and F3; against the last look of others, and bin_leave's */
+    if (__atomic_load_n(&seen->head->place, __ATOMIC_SEQ_CST) == ASH_SLAB_CURRENT) return false;
+    uint64_t found =
+        __atomic_load_n((const uint64_t *)&seen->head->remote_summary, __ATOMIC_SEQ_CST);
+    for (unsigned window = 0; window < windows; window++) {
+        uint64_t word = __atomic_load_n(&seen->words[window], __ATOMIC_SEQ_CST);
+        if ((found >> window & 1) != 0)
+            word |= __atomic_load_n((const uint64_t *)&seen->remote[window], __ATOMIC_SEQ_CST);
+        if (word != ash_full_word(count, window)) return false;
+    }
+    return true;
+}
+
+/* F3 to F5, by who found the window's remote word empty. */
+static void remote_first(struct ash_heap *heap, struct ash_thread_heap *owner,
+                         const struct slab_seen *seen) {
+    unsigned window = seen->shape >> 32 & (ASH_WINDOWS_MAX - 1);
+    uint64_t old = atomic_fetch_or_explicit(&seen->head->remote_summary, (uint64_t)1 << window,
+                                            memory_order_seq_cst); /* F3 */
+    if (old != 0) return;
+    ash_remote_push(heap, owner, seen->head);                                           /* F4 */
     if (atomic_load_explicit(&owner->state, memory_order_seq_cst) == ASH_THREAD_POOLED) /* F5 */
         ash_pool_collect(heap, owner);
-    return true;
+}
+
+/* What follows F2 when the word was empty or is complete. All it is told fits registers. */
+static ASH_NOINLINE void remote_after(struct ash_thread_heap *th, struct ash_thread_heap *owner,
+                                      struct ash_page *head, const uint64_t *words,
+                                      _Atomic uint64_t *remote, uint64_t shape) {
+    const struct slab_seen seen = {head, words, remote, shape};
+    if (seen.shape >> 63 != 0) remote_first(th->heap, owner, &seen);
+    if (seems_complete(&seen)) ash_visit_later(th, owner, seen.shape >> 16 & UINT8_MAX);
+    mark_end(th);
+}
+
+/* The pointer is no live block's start: says so. */
+static ASH_COLD void remote_refused(struct ash_thread_heap *th, void *block) {
+    struct ash_located located;
+    ash_locate_live(th, "free", (uint64_t)(uintptr_t)block, &located);
+}
+/* The block is free already: says so, whatever has become of it since. */
+static ASH_COLD void remote_again(struct ash_thread_heap *th, void *block) {
+    mark_end(th);
+    uint64_t address = (uint64_t)(uintptr_t)block;
+    struct ash_located located = ash_locate(th->heap, address);
+    ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", address, located.start, located.bytes, 0);
+}
+
+void ash_remote_free(struct ash_thread_heap *th, void *block, struct ash_page *page,
+                     struct ash_thread_heap *owner) {
+    bool starts;
+    uint64_t offset = ((uint64_t)(uintptr_t)block % ASH_PAGE_BYTES) + page->page_offset_bytes;
+    uint64_t index = ash_block_index(offset, page->reciprocal, &starts);
+    uint64_t count = page->block_count;
+    if (ASH_UNLIKELY(!starts || index >= count)) return remote_refused(th, block);
+    mark_begin(th);
+    uint64_t window = index / ASH_WINDOW_BLOCKS;
+    uint64_t bit = (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
+    /* All of the slab that is read later on, before its block is free: see slab_seen. */
+    struct ash_page *head = page->head;
+    const uint64_t *words = page->words;
+    uint64_t own = ash_word_get(&words[window]), full_tail = page->full_tail;
+    uint64_t shape = count | (uint64_t)page->slab_pages << 16 | window << 32;
+    _Atomic uint64_t *remote = ash_remote_words(th->heap, (uint64_t)(head - th->pages));
+    if (ASH_UNLIKELY((own & bit) != 0)) return remote_again(th, block);                  /* F1 */
+    uint64_t old = atomic_fetch_or_explicit(&remote[window], bit, memory_order_seq_cst); /* F2 */
+    if (ASH_UNLIKELY((old & bit) != 0)) return remote_again(th, block);
+    uint64_t after = own | old | bit;
+    if (ASH_UNLIKELY(old == 0 || after == UINT64_MAX || after == full_tail))
+        return remote_after(th, owner, head, words, remote, shape | (uint64_t)(old == 0) << 63);
+    mark_end(th);
 }
 
 bool ash_remote_holds(const struct ash_heap *heap, const struct ash_page *head, uint32_t index) {
@@ -87,8 +184,8 @@ static void report_both(struct ash_thread_heap *th, const struct ash_page *head,
     }
 }
 
-/* C3 for one window. */
-static void merge_window(struct ash_thread_heap *th, struct ash_page *head, unsigned window) {
+/* C3. */
+void ash_remote_merge(struct ash_thread_heap *th, struct ash_page *head, unsigned window) {
     _Atomic uint64_t *remote = &ash_remote_words(th->heap, ash_page_number(th->heap, head))[window];
     uint64_t *word = &head->words[window];
     uint64_t bits = atomic_load_explicit(remote, memory_order_acquire);
@@ -104,8 +201,8 @@ static void merge_window(struct ash_thread_heap *th, struct ash_page *head, unsi
     if (ash_word_get(word) != 0) head->summary |= (uint64_t)1 << window;
 }
 
-void ash_collect(struct ash_thread_heap *th) {
-    uint32_t before = ash_transition_begin(th, ASH_COLLECT);
+void ash_collect_all(struct ash_thread_heap *th) {
+    ash_complete_reset(th);
     uint32_t link = atomic_exchange_explicit(&th->pending, 0, memory_order_seq_cst); /* C1 */
     while (link != 0) {
         struct ash_page *head = ash_page_at(th->heap, link - 1);
@@ -113,9 +210,14 @@ void ash_collect(struct ash_thread_heap *th) {
         atomic_store_explicit(&head->pending_next, 0, memory_order_relaxed);
         uint64_t windows = atomic_exchange_explicit(&head->remote_summary, 0, memory_order_acq_rel);
         for (; windows != 0; windows &= windows - 1)
-            merge_window(th, head, ash_lowest_bit(windows));
+            ash_remote_merge(th, head, ash_lowest_bit(windows));
         ash_slab_settle(th, head);
         link = ASH_PLANTED(16) ? 0 : next;
     }
+}
+
+void ash_collect(struct ash_thread_heap *th) {
+    uint32_t before = ash_transition_begin(th, ASH_COLLECT);
+    ash_collect_all(th);
     ash_transition_end(th, before);
 }

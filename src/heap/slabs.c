@@ -19,7 +19,8 @@
  *    the summary, so there alone a summary bit may be set over a zero word; it is cleared when
  *    the bin moves on.
  * 6. Release. A slab that becomes all free is given back at once, but for a current one: its bin
- *    keeps it until the thread heap is trimmed or released. */
+ *    keeps it until the thread heap is trimmed or released. One whose owner sleeps is given back by
+ *    others (visit.c). */
 #include "heap/slabs.h"
 
 #include "heap/runs.h"
@@ -104,7 +105,6 @@ void ash_slab_release(struct ash_thread_heap *th, struct ash_page *head) {
     struct ash_heap *heap = th->heap;
     unsigned pages = head->slab_pages, class_index = head->class_index;
     ASH_ASSERT(ash_slab_all_free(head));
-    ASH_ASSERT(atomic_load_explicit(&head->remote_summary, memory_order_relaxed) == 0);
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);
     if (!words_inline(head->block_count))
@@ -117,6 +117,22 @@ void ash_slab_release(struct ash_thread_heap *th, struct ash_page *head) {
     ash_runs_give(heap, ash_page_number(heap, head), pages, true);
     ash_runs_end(heap);
     ash_lock_give(&heap->lock);
+}
+
+/* Nobody is about to mark a block of the slab as remotely freed, or has. When all its blocks are
+ * free and one is, it was freed twice, at once by its owner and by another thread, who is still
+ * inside (between F2 and F4, remote.c): the slab has to stay until the merge finds that. */
+static bool slab_undisturbed(const struct ash_heap *heap, const struct ash_page *head) {
+    const _Atomic uint64_t *remote = ash_remote_words(heap, ash_page_number(heap, head));
+    /* acquire: what the other thread did to the slab is over */
+    uint64_t any = atomic_load_explicit(&head->remote_summary, memory_order_acquire);
+    for (unsigned window = 0; window < ash_window_count(head->block_count); window++)
+        any |= atomic_load_explicit(&remote[window], memory_order_acquire);
+    return any == 0;
+}
+
+bool ash_slab_idle(const struct ash_heap *heap, const struct ash_page *head) {
+    return ash_slab_all_free(head) && slab_undisturbed(heap, head);
 }
 
 bool ash_slab_all_free(const struct ash_page *head) {
@@ -157,7 +173,7 @@ void ash_queue_remove(struct ash_bin *bin, struct ash_heap *heap, struct ash_pag
 void ash_slab_settle(struct ash_thread_heap *th, struct ash_page *head) {
     struct ash_bin *bin = &th->bins[head->class_index];
     if (head->place == ASH_SLAB_CURRENT) return;
-    if (ash_slab_all_free(head)) {
+    if (ash_slab_idle(th->heap, head)) {
         if (head->place == ASH_SLAB_QUEUED) ash_queue_remove(bin, th->heap, head);
         ash_slab_release(th, head);
     } else if (head->place == ASH_SLAB_FULL &&

@@ -12,7 +12,8 @@
  *    collects for it (ash_pool_collect), and its empty slabs go back at once. Nothing of a dead
  *    thread's is stranded but the free blocks in slabs that still hold live ones, and those serve
  *    the next thread.
- * 4. Lock order. The pool's lock comes before the heap's.
+ * 4. Lock order. The pool's lock comes before the heap's. Whoever holds it and runs on a pooled
+ *    thread heap is its owner, for visitors (visit.c) too.
  * 5. Failure. Acquiring a thread heap that was never used commits memory first, and changes
  *    nothing when that fails. */
 #include "heap/threads.h"
@@ -26,6 +27,8 @@ void ash_thread_heap_restart(struct ash_thread_heap *th) {
     for (unsigned class_index = 0; class_index < ASH_CLASS_COUNT; class_index++)
         ash_bin_init(&th->bins[class_index], heap, class_index);
     atomic_store_explicit(&th->pending, 0, memory_order_relaxed);
+    atomic_store_explicit(&th->complete, 0, memory_order_relaxed);
+    atomic_store_explicit(&th->walked, 0, memory_order_relaxed);
 }
 
 /* Makes the next thread heap; NULL when the system refuses. */
@@ -38,8 +41,8 @@ static struct ash_thread_heap *thread_heap_make(struct ash_heap *heap) {
     th->heap = heap;
     th->id = id;
     ash_thread_heap_restart(th);
-    ash_transition_begin(th, ASH_POOL); /* until it is active */
-    heap->root.thread_heap_count = id;
+    ash_transition_begin(th, ASH_POOL);                                    /* until it is active */
+    __atomic_store_n(&heap->root.thread_heap_count, id, __ATOMIC_RELEASE); /* for visits */
     return th;
 }
 

@@ -191,11 +191,14 @@ static void what_was_freed_meanwhile_is_refused(void **state) {
     struct ash_thread_heap *owner = ash_th_of(site.threads[0]);
     void *kept = ashlar_malloc(site.th, 64), *block = ashlar_malloc(site.th, 64);
     struct ash_page *head = page_of(&site, block);
-    uint32_t index = (uint32_t)((uintptr_t)block % PAGE / 64);
-    assert_true(ash_remote_free(site.heap, owner, head, index));
-    assert_false(ash_remote_free(site.heap, owner, head, index)); /* remotely freed: F2 */
+    struct ash_thread_heap *other = ash_th_of(site.threads[1]);
+    ash_remote_free(other, block, head, owner);
+    assert_int_equal(site.misuses, 0);
+    ash_remote_free(other, block, head, owner); /* remotely freed: F2 */
+    expect_misuse(&site, ASHLAR_MISUSE_DOUBLE_FREE, "free", block, block, 64);
     ashlar_thread_heap_collect(site.threads[0]);
-    assert_false(ash_remote_free(site.heap, owner, head, index)); /* merged: F1 */
+    ash_remote_free(other, block, head, owner); /* merged: F1 */
+    expect_misuse(&site, ASHLAR_MISUSE_DOUBLE_FREE, "free", block, block, 64);
     assert_int_equal(site_stats(&site).remote_blocks, 0);
     void *span = span_pages(&site, 3);
     struct ash_page *span_head = page_of(&site, span);

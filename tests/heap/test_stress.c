@@ -1,11 +1,13 @@
 /* Real threads: what the deterministic tests play in one thread, done by several at once. Threads
  * hand blocks to each other through shared places, so about every second free is remote; they exit
  * in the middle and new ones adopt what they left; one looks at statistics and trims meanwhile. At
- * the end the heap is sound and empty. Under ThreadSanitizer it proves the memory order of
- * remote.c. */
+ * the end the heap is sound and empty. Then owners that sleep and wake while others free their
+ * blocks and visit them, with checks whenever all of them rest. Under ThreadSanitizer it proves the
+ * memory order of remote.c. */
 #include "support.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -180,10 +182,110 @@ static void threads_share_the_caller_s_memory(void **state) {
     run_yard(256 * MIB, 0);
 }
 
+/* Owners that sleep. */
+
+enum { OWNERS = 2, FREERS = 2, SHELF = 6400, CRATES = 20, ROUNDS = 6, NAPS = 150, CLEARINGS = 500 };
+
+struct shelf {
+    _Atomic(struct parcel *) places[SHELF];
+};
+
+struct store {
+    struct yard yard; /* for its heap and what it counts */
+    struct shelf shelves[OWNERS];
+    struct ashlar_thread_heap *threads[OWNERS + FREERS];
+    pthread_barrier_t rest;
+};
+static struct store store;
+
+/* Fills what is empty of its shelf, in stretches, and frees some itself. */
+static void own(struct worker *worker, unsigned number) {
+    struct ashlar_thread_heap *th = store.threads[number];
+    for (unsigned nap = 0; nap < NAPS; nap++) {
+        uint64_t from = next_random(worker, CRATES) * (SHELF / CRATES);
+        for (uint64_t i = from; i < from + SHELF / CRATES; i++) {
+            _Atomic(struct parcel *) *place = &store.shelves[number].places[i];
+            size_t bytes = 600 + next_random(worker, 5) * 100;
+            if (next_random(worker, 40) == 0) ashlar_free(th, atomic_exchange(place, NULL));
+            if (atomic_load(place) != NULL) continue;
+            struct parcel *parcel = ashlar_malloc(th, bytes);
+            write_parcel(parcel, bytes, i);
+            ashlar_free(th, atomic_exchange(place, parcel));
+        }
+        if (next_random(worker, 30) == 0) sched_yield();
+    }
+}
+
+/* Empties stretches of the owners' shelves, so that many slabs are soon without a live block. */
+static void clear(struct worker *worker, unsigned number) {
+    struct ashlar_thread_heap *th = store.threads[number];
+    for (unsigned i = 0; i < CLEARINGS; i++) {
+        struct shelf *shelf = &store.shelves[next_random(worker, OWNERS)];
+        uint64_t from = next_random(worker, CRATES) * (SHELF / CRATES);
+        for (uint64_t at = from; at < from + SHELF / CRATES; at++) {
+            struct parcel *parcel = atomic_exchange(&shelf->places[at], NULL);
+            if (parcel == NULL) continue;
+            if (!parcel_whole(parcel) || parcel->seed != at) atomic_fetch_add(&store.yard.wrong, 1);
+            ashlar_free(th, parcel);
+        }
+        ashlar_trim(store.yard.heap, th); /* visits whoever has something pending */
+    }
+}
+
+static void *keep_store(void *argument) {
+    unsigned number = (unsigned)(uintptr_t)argument;
+    struct worker worker = {&store.yard, 2463534242u + number};
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        pthread_barrier_wait(&store.rest);
+        if (number < OWNERS)
+            own(&worker, number);
+        else
+            clear(&worker, number);
+        pthread_barrier_wait(&store.rest);
+    }
+    return NULL;
+}
+
+static void owners_sleep_and_wake(void **state) {
+    (void)state;
+    pthread_t threads[OWNERS + FREERS];
+    memset(&store, 0, sizeof store);
+    struct ashlar_heap_options options = {.region_bytes = 256 * MIB,
+                                          .thread_heaps = OWNERS + FREERS,
+                                          .decay_ms = 1,
+                                          .on_misuse = count_misuse,
+                                          .context = &store.yard};
+    assert_int_equal(ashlar_heap_create(&options, &store.yard.heap), ASHLAR_OK);
+    struct site site = {.public_heap = store.yard.heap, .heap = ash_heap_of(store.yard.heap)};
+    assert_int_equal(pthread_barrier_init(&store.rest, NULL, OWNERS + FREERS + 1), 0);
+    for (uintptr_t i = 0; i < OWNERS + FREERS; i++) {
+        assert_int_equal(ashlar_thread_heap_acquire(store.yard.heap, &store.threads[i]), ASHLAR_OK);
+        assert_int_equal(pthread_create(&threads[i], NULL, keep_store, (void *)i), 0);
+    }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        pthread_barrier_wait(&store.rest);
+        pthread_barrier_wait(&store.rest);
+        expect_sound(&site);
+        assert_int_equal(atomic_load(&store.yard.wrong), 0);
+        assert_int_equal(atomic_load(&store.yard.misuses), 0);
+    }
+    for (unsigned i = 0; i < OWNERS + FREERS; i++) pthread_join(threads[i], NULL);
+    for (unsigned owner = 0; owner < OWNERS; owner++)
+        for (unsigned i = 0; i < SHELF; i++)
+            ashlar_free(store.threads[OWNERS], atomic_load(&store.shelves[owner].places[i]));
+    ashlar_trim(store.yard.heap, store.threads[OWNERS]);
+    struct ashlar_check_report report = expect_sound(&site);
+    assert_int_equal(report.live_blocks, 0);
+    assert_true(site.heap->root.counts.slabs <= OWNERS * 5); /* current ones, of five classes */
+    pthread_barrier_destroy(&store.rest);
+    ashlar_heap_destroy(store.yard.heap);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_share_a_reserved_heap),
         cmocka_unit_test(threads_share_the_caller_s_memory),
+        cmocka_unit_test(owners_sleep_and_wake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
