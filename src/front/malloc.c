@@ -154,7 +154,9 @@ static void *front_pvalloc(size_t bytes) {
 }
 
 static void front_free_sized(void *block, size_t bytes) {
-    ash_front_free_sized(block, 0, bytes);
+    struct ashlar_thread_heap *th = ash_front_mine;
+    if (ASH_UNLIKELY(th == NULL)) return ash_front_free_sized(block, 0, bytes);
+    ashlar_free_sized(th, block, bytes);
 }
 
 static void front_free_aligned_sized(void *block, size_t alignment, size_t bytes) {
