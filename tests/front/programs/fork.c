@@ -185,9 +185,10 @@ static void test_signal(void) {
     EXPECT(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0);
     char *slots[SLOTS] = {0};
     for (unsigned i = 0; forked < SIGNALS; i++) {
-        EXPECT(setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {.tv_usec = 100 + i % 61}},
-                         NULL) == 0);
-        for (sig_atomic_t before = forked; forked == before && !in_child;) shuffle(i, 10, slots);
+        sig_atomic_t before = forked; /* read first: the signal may come at once */
+        struct itimerval soon = {.it_value = {.tv_usec = 100 + i % 61}};
+        EXPECT(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+        while (forked == before && !in_child) shuffle(i, 10, slots);
         if (!in_child) continue;
         shuffle(i, 1000, slots);
         empty(slots);
