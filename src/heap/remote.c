@@ -45,9 +45,10 @@
  *    handed the block out again by then: as if the remote free had come after that. The slab stays
  *    until then, also when all its blocks are free: it is given back only when no remote word and
  *    no remote summary is left in it (slabs.c), so the thread inside does not lose the ground under
- *    its feet. A thread that is stopped between F1 and F2 while another frees the same block, the
- *    last of its slab, and the slab's pages become something else, sets a bit in that: there the
- *    program has freed memory that is not its own, and the checker finds the bit. */
+ *    its feet. What is left is a thread that is stopped between F1 and F2, freeing a block that
+ *    another frees or has freed, while that first free is merged: it marks a free block, which the
+ *    next merge of the word finds; but when the slab is given back in that very moment, it sets a
+ *    bit in pages that are something else by then. The checker finds that bit. */
 #include "heap/remote.h"
 
 #include "heap/locate.h"
