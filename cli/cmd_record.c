@@ -11,6 +11,7 @@
  * order in which they began; the command then waits for all descendants, daemons included.
  */
 #include "command.h"
+#include "preload.h"
 #include "record/assemble.h"
 #include "record/raw_log.h"
 #include "text.h"
@@ -32,9 +33,7 @@ enum {
     OPTION_PRELOAD,
     OPTION_KEEP_RAW,
     OPTION_FROM_RAW,
-    EXIT_NOT_RUN = 126, /* as sh and env do */
-    EXIT_NOT_FOUND = 127,
-    PATH_BYTES = 4096,
+    PATH_BYTES = ASH_PATH_BYTES,
 };
 
 struct arguments {
@@ -119,47 +118,12 @@ static bool ends_in(const char *text, const char *end) {
     return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-/* The library to preload, absolute: beside this program in the build tree or as installed. */
-static bool find_library(char out[PATH_BYTES]) {
-    const char *named = getenv("ASHLAR_RECORD_LIBRARY");
-    if (named != NULL && named[0] != 0) {
-        if (realpath(named, out) != NULL) return true;
-        ash_fail(0, "record: ASHLAR_RECORD_LIBRARY: %s: %s", named, strerror(errno));
-        return false;
-    }
-    char self[PATH_BYTES];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[length > 0 ? length : 0] = 0;
-    char *slash = strrchr(self, '/');
-    if (slash != NULL) *slash = 0;
-    static const char *const places[] = {"../lib/libashlar_record.so", ASHLAR_RECORD_INSTALLED};
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        char place[2 * PATH_BYTES];
-        snprintf(place, sizeof place, "%s/%s", self, places[i]);
-        if (realpath(place, out) != NULL) return true;
-    }
-    ash_fail(0, "record: libashlar_record.so is not beside %s; name it by ASHLAR_RECORD_LIBRARY",
-             self);
-    return false;
-}
-
-/* What LD_PRELOAD is to be: ours first, then the other allocator, then what was there. */
-static bool preload_list(const struct arguments *arguments, char *out, size_t bytes) {
-    char library[PATH_BYTES];
-    if (!find_library(library)) return false;
-    if (strpbrk(library, ": ") != NULL) { /* the loader's separators; there is no quoting */
-        ash_fail(0, "record: the path of the recorder may hold no blank or colon: %s", library);
-        return false;
-    }
-    const char *before = getenv("LD_PRELOAD");
-    const char *other = arguments->preload != NULL ? arguments->preload : "";
-    int length =
-        snprintf(out, bytes, "%s%s%s%s%s", library, other[0] != 0 ? ":" : "", other,
-                 before != NULL && before[0] != 0 ? ":" : "", before != NULL ? before : "");
-    if (length >= 0 && (size_t)length < bytes) return true;
-    ash_fail(0, "record: LD_PRELOAD is too long");
-    return false;
-}
+static const struct ash_preload recorder = {
+    .command = "record",
+    .file = "libashlar_record.so",
+    .variable = "ASHLAR_RECORD_LIBRARY",
+    .places = {"../lib/libashlar_record.so", ASHLAR_RECORD_INSTALLED},
+};
 
 /* A new directory beside the output: which also shows that the output can be written there. */
 static bool make_directory(struct job *job) {
@@ -202,10 +166,9 @@ static _Noreturn void become_program(const struct job *job, const char *preload)
         setenv(ASH_RAW_ENV_DIRECTORY, job->directory, 1) == 0 &&
         setenv(ASH_RAW_ENV_CHILDREN, job->arguments->children ? "1" : "0", 1) == 0 &&
         setenv("LD_PRELOAD", preload, 1) == 0)
-        execvp(command[0], command);
-    int error = errno;
-    ash_fail(0, "record: %s: %s", command[0], strerror(error));
-    _exit(error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_RUN);
+        _exit(ash_become(&recorder, command));
+    ash_fail(0, "record: %s", strerror(errno));
+    _exit(ASH_EXIT_NOT_RUN);
 }
 
 static volatile sig_atomic_t forward_to;
@@ -257,9 +220,9 @@ static int exit_of(int status) {
 
 /* Runs the program; returns its exit code, or -1 when it could not be started. */
 static int run_program(struct job *job) {
-    char preload[2 * PATH_BYTES];
+    char preload[ASH_PRELOAD_BYTES];
     struct sigaction before[4];
-    if (!preload_list(job->arguments, preload, sizeof preload)) return -1;
+    if (!ash_preload_list(&recorder, job->arguments->preload, preload)) return -1;
     /* Orphans come to us, so that they can be waited for. */
     if (job->arguments->children) prctl(PR_SET_CHILD_SUBREAPER, 1);
     take_signals(before);
@@ -393,7 +356,7 @@ static int run(int argc, char **argv) {
         return ASH_EXIT_TOOL;
     }
     /* A program that could not be started has said so, and left no log. */
-    bool started = program != EXIT_NOT_FOUND && program != EXIT_NOT_RUN;
+    bool started = program != ASH_EXIT_NOT_FOUND && program != ASH_EXIT_NOT_RUN;
     if (!started && rmdir(job.directory) == 0) return program;
     int saved = save_all(&job);
     if (arguments.keep_raw || saved == ASH_EXIT_TOOL)

@@ -44,6 +44,7 @@ extern const struct ash_command ash_cmd_help;
 extern const struct ash_command ash_cmd_minimize;
 extern const struct ash_command ash_cmd_record;
 extern const struct ash_command ash_cmd_replay;
+extern const struct ash_command ash_cmd_run;
 extern const struct ash_command ash_cmd_stats;
 extern const struct ash_command ash_cmd_verify;
 extern const struct ash_command ash_cmd_version;

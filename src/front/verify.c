@@ -19,11 +19,11 @@
  *    heap is whole at every instruction; a slow path has left its mark. Locks are never waited for
  *    without end, and not at all when this thread holds them: then pages may be changing hands, and
  *    all is counted as changing.
- * 4. Exit. The last exit code that libc runs, in the process that read the options. A forked child
- *    did not ask, and stays silent; a program that it becomes by exec reads the options anew.
- *    Processes that end without exit (by a signal, by _exit) are not checked. Threads that were
- *    told to end, or whose work has just run out, may run still: a check that they leave
- *    incomplete is made again for a quarter of a second, and none begins after that.
+ * 4. Exit. After the last exit code of the program's, or in _exit or quick_exit, in the process
+ *    that read the options; not when a signal ends it. A forked child did not ask, and stays
+ *    silent; a program that it becomes by exec reads the options anew. Threads that were told to
+ *    end, or whose work has just run out, may run still: a check that they leave incomplete is
+ *    made again for a quarter of a second, and none begins after that.
  * 5. Order of locks. verify_lock, pool_lock, lock. */
 #include "front/verify.h"
 
@@ -223,15 +223,10 @@ void ash_verify_start(void) {
     errno = kept;
 }
 
-/* So that options are read, and reports come, also where nothing is ever allocated. */
-static __attribute__((constructor)) void at_start(void) {
-    ash_front_heap();
-}
-
-/* Section 4. 101 is the first priority that a program may use, and destructors run in descending
- * order. */
-static __attribute__((destructor(101))) void at_exit(void) {
-    if (asker != getpid()) return;
+/* Section 4. Once, whichever way the process ends. */
+static void at_exit(void) {
+    static _Atomic bool done;
+    if (asker != getpid() || atomic_exchange_explicit(&done, true, memory_order_relaxed)) return;
     struct ash_heap *heap = ash_heap_of(ash_front_heap());
     /* Statistics wait for the locks, and exit may have been called in a signal handler. */
     if (heap != NULL && ash_option(ASH_OPTION_STATS) == ASH_STATS_EXIT && locks_take(heap)) {
@@ -239,4 +234,22 @@ static __attribute__((destructor(101))) void at_exit(void) {
         ash_report_statistics("statistics at exit");
     }
     if (ash_option(ASH_OPTION_VERIFY) == ASH_VERIFY_EXIT) ash_verify(ASH_VERIFY_AT_EXIT, NULL);
+}
+
+/* So that options are read, and reports come, also where nothing is ever allocated. */
+static __attribute__((constructor)) void at_start(void) {
+    ash_front_heap();
+    at_quick_exit(at_exit);
+}
+
+/* 101 is the first priority that a program may use, and destructors run in descending order. */
+static __attribute__((destructor(101))) void at_normal_exit(void) {
+    at_exit();
+}
+
+/* Shells and browsers end by it. libc's own exit does not come by here. Weak, since a static libc
+ * brings its own in one piece with _Exit. */
+__attribute__((weak, visibility("default"))) void _exit(int status) {
+    at_exit();
+    _Exit(status);
 }

@@ -56,6 +56,16 @@ lines() {
     has 1 "$SOUND"
 }
 
+@test "every way to exit" {
+    says 6 verify=exit:stats=exit underscore-exit
+    has 1 "$SOUND"
+    has 1 '^committed '
+    says 6 verify=exit:stats=exit quick-exit
+    has 1 "$SOUND"
+    says 6 "" underscore-exit
+    lines 0
+}
+
 @test "verify=exit: what is wrong, and the program's own status" {
     says 7 verify=exit corrupt
     has 1 '^ASH-COUNT-SLABS at 0x[0-9a-f]+: '

@@ -55,6 +55,16 @@ static int run_status(void) {
     return 7;
 }
 
+static int run_underscore_exit(void) {
+    pid_t child = vfork();
+    if (child == 0) _exit(1);
+    _exit(6);
+}
+
+static int run_quick_exit(void) {
+    quick_exit(6);
+}
+
 static int run_corrupt(void) {
     some_blocks();
     damage();
@@ -294,6 +304,8 @@ static const struct {
 } runs[] = {
     {"sound", run_sound},
     {"status", run_status},
+    {"underscore-exit", run_underscore_exit},
+    {"quick-exit", run_quick_exit},
     {"corrupt", run_corrupt},
     {"ruined", run_ruined},
     {"asleep", run_asleep},
