@@ -22,6 +22,7 @@
  *        C2  for each slab: next = its link; windows = exchange(remote summary, 0)
  *        C3  for each window: bits = remote word; free word |= bits;
  *            left = fetch_and(remote word, ~bits); again while left has more
+ *        C4  again while others pushed: the last of them may have taken the slab for incomplete
  * 5. Why it holds. Only the thread that found a word empty (F2) goes on to F3, and only the one
  *    that found the summary empty goes on to F4: a slab is on the stack at most once. A word is
  *    merged only after its window's bit was seen in the summary, so whoever is between F2 and F4
@@ -55,6 +56,8 @@
 #include "heap/misuse.h"
 #include "heap/threads.h"
 #include "heap/visit.h"
+
+enum { COLLECT_TURNS = 8 };
 
 /* Tells a fork in a signal handler that this thread is between two steps (fork.c). Nothing of its
  * own thread heap changes, so visitors do not mind. Release: they see what its last slow path did.
@@ -202,9 +205,10 @@ void ash_remote_merge(struct ash_thread_heap *th, struct ash_page *head, unsigne
     if (ash_word_get(word) != 0) head->summary |= (uint64_t)1 << window;
 }
 
-void ash_collect_all(struct ash_thread_heap *th) {
-    ash_complete_reset(th);
+/* C1 to C3; false when the stack was empty. */
+static bool collect_stack(struct ash_thread_heap *th) {
     uint32_t link = atomic_exchange_explicit(&th->pending, 0, memory_order_seq_cst); /* C1 */
+    bool found = link != 0;
     while (link != 0) {
         struct ash_page *head = ash_page_at(th->heap, link - 1);
         uint32_t next = atomic_load_explicit(&head->pending_next, memory_order_relaxed); /* C2 */
@@ -214,6 +218,16 @@ void ash_collect_all(struct ash_thread_heap *th) {
             ash_remote_merge(th, head, ash_lowest_bit(windows));
         ash_slab_settle(th, head);
         link = ASH_PLANTED(16) ? 0 : next;
+    }
+    return found;
+}
+
+void ash_collect_all(struct ash_thread_heap *th) {
+    ash_complete_reset(th);
+    /* Again for what was pushed meanwhile (C4): who pushed may have looked at words that were yet to
+     * be merged. The exchange is the fence between the merge and the look at the stack. Not without
+     * end, lest threads that free keep the owner at it. */
+    for (unsigned turn = 0; turn < COLLECT_TURNS && collect_stack(th); turn++) {
     }
 }
 
