@@ -224,9 +224,9 @@ static bool collect_stack(struct ash_thread_heap *th) {
 
 void ash_collect_all(struct ash_thread_heap *th) {
     ash_complete_reset(th);
-    /* Again for what was pushed meanwhile (C4): who pushed may have looked at words that were yet to
-     * be merged. The exchange is the fence between the merge and the look at the stack. Not without
-     * end, lest threads that free keep the owner at it. */
+    /* Again for what was pushed meanwhile (C4): who pushed may have looked at words that were yet
+     * to be merged. The exchange is the fence between the merge and the look at the stack. Not
+     * without end, lest threads that free keep the owner at it. */
     for (unsigned turn = 0; turn < COLLECT_TURNS && collect_stack(th); turn++) {
     }
 }
