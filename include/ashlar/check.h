@@ -34,7 +34,8 @@ struct ashlar_reader {
     /* Not quiescent, and not even stopped: threads run meanwhile. `view` has to copy then. Without
      * the locks everything is reported as unchecked (and the audit must not be asked for: pages may
      * go away under it). With them, just what a thread was changing at that moment, and whether
-     * lists of thread heaps in use are complete, but for the one with the id `mine` (0: none). */
+     * lists of thread heaps are complete, but for the one with the id `mine` (0: none), which
+     * nobody frees into meanwhile. */
     bool running;
     uint32_t mine;
 };

@@ -211,17 +211,16 @@ const struct ash_thread_heap *ash_check_thread(struct ash_check *check,
                                                struct ash_thread_view *view, uint32_t id);
 /* Id of the thread heap at an address of the heap's own space; 0 when none lies there. */
 uint32_t ash_check_thread_id(const struct ash_check *check, uint64_t address);
-/* Whether a thread may run on it meanwhile. */
-ASH_INLINE bool ash_check_runs(const struct ash_check *check, const struct ash_thread_heap *th,
-                               uint32_t id) {
-    return check->reader->running && id != check->reader->mine &&
-           atomic_load_explicit(&th->state, memory_order_relaxed) != ASH_THREAD_POOLED;
+/* Whether a thread may run on it meanwhile: its own, or one that visits it, which those that are
+ * pooled or whose thread waits for the check get, too. */
+ASH_INLINE bool ash_check_runs(const struct ash_check *check, uint32_t id) {
+    return check->reader->running && id != check->reader->mine;
 }
 /* Whether what only this thread heap changes may be half done, or cannot be watched. */
 ASH_INLINE bool ash_check_changing(const struct ash_check *check, const struct ash_thread_heap *th,
                                    uint32_t id) {
     uint32_t transition = atomic_load_explicit(&th->transition, memory_order_relaxed);
-    bool unwatched = ash_check_runs(check, th, id) && !check->reader->locked;
+    bool unwatched = ash_check_runs(check, id) && !check->reader->locked;
     bool visited = atomic_load_explicit(&th->guest.state, memory_order_relaxed) != 0;
     bool slow = transition != ASH_QUIET && transition != ASH_REMOTE;
     return !check->reader->quiescent && (unwatched || visited || slow);

@@ -77,7 +77,7 @@ static void slab_owner(struct ash_check *check, struct slab *slab, struct ash_th
     slab->owner = ash_check_thread(check, owners, id);
     if (slab->owner == NULL) return;
     slab->changing = ash_check_changing(check, slab->owner, id);
-    slab->watched = !slab->changing && ash_check_runs(check, slab->owner, id);
+    slab->watched = !slab->changing && ash_check_runs(check, id);
 }
 
 /* Whether the bin's current slab, which is not this one, is a right one. When it is not, the

@@ -300,7 +300,7 @@ static void thread_check(struct ash_check *check, const struct ash_thread_view *
                          struct threads *threads) {
     const struct thread thread = {view->th, view->id};
     bool changing = ash_check_changing(check, view->th, view->id);
-    bool watched = !changing && ash_check_runs(check, view->th, view->id);
+    bool watched = !changing && ash_check_runs(check, view->id);
     check->muted = check->moving;
     thread_fields(check, &thread);
     check->muted = check->moving || changing;
@@ -356,8 +356,7 @@ static void recount(struct ash_check *check) {
         walk.first = walk.count = 0;
         view.id = 0;
         const struct ash_thread_heap *th = ash_check_thread(check, &view, id);
-        if (th == NULL || ash_check_changing(check, th, id) || ash_check_runs(check, th, id))
-            continue;
+        if (th == NULL || ash_check_changing(check, th, id) || ash_check_runs(check, id)) continue;
         while (ash_next_head(check, &walk, &head))
             if (slab_of(check, head.descriptor, id) &&
                 head.descriptor->class_index < ASH_CLASS_COUNT)

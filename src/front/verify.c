@@ -10,9 +10,9 @@
  *        - no other thread: all is judged;
  *        - all others asleep from before the check until after it (os/tasks.c): all is judged
  *          as in a process that a debugger has stopped;
- *        - else: the caller's thread heap and those of no thread; and of the others all that their
- *          threads were not changing at that moment, which the checker can tell. Whether their
- *          lists are complete it cannot. The verdict is then incomplete at best.
+ *        - else: of every thread heap, the caller's included, since others may visit it
+ *          (heap/visit.c), what nobody was changing at that moment, which the checker can tell.
+ *          Whether lists are complete it cannot. The verdict is then incomplete at best.
  *    Where threads may run, the checker reads through a copy of each thing that it looks at: a
  *    value that was compared once is not read a second time.
  * 3. Signals. The handler may have interrupted this thread within the heap. Within a fast path the
@@ -113,7 +113,7 @@ static bool all_done(const struct ash_heap *heap, const struct ash_thread_heap *
 /* Section 2. The findings that stand are in `findings`. */
 static void check_among_threads(struct ash_heap *heap, struct ashlar_check_report *report) {
     const struct ash_thread_heap *own = ash_th_of(ash_front_own());
-    struct ashlar_reader reader = {.view = copy_view, .mine = own != NULL ? own->id : 0};
+    struct ashlar_reader reader = {.view = copy_view};
     struct ash_tasks before, after;
     reader.locked = locks_take(heap);
     bool rest = reader.locked && ash_tasks_look(&before) && before.asleep;

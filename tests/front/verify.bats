@@ -107,6 +107,12 @@ lines() {
     has 1 '^ASH-COUNT-SLABS at '
 }
 
+@test "slabs that others give back meanwhile" {
+    says 0 "" visited
+    has 0 '^ASH-'
+    [ "$(grep -c '^SUMMARY: incomplete' err)" -gt 0 ]
+}
+
 @test "verify_signal" {
     says 0 verify_signal=10 signal
     has 1 '^ashlar: verify on a signal: '

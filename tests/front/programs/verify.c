@@ -158,6 +158,32 @@ static int run_among_threads(void) {
     _exit(0); /* not the report at exit: threads may be running still */
 }
 
+/* Others free all that this thread allocated while it checks, and so give back its slabs. */
+enum { GIVEN = 400000 };
+static void *given[GIVEN];
+static atomic_size_t next_given = GIVEN, freed;
+
+static void *freer(void *unused) {
+    asleep++;
+    while (!stop) {
+        size_t i = next_given;
+        if (i >= GIVEN || !atomic_compare_exchange_weak(&next_given, &i, i + 1)) continue;
+        free(given[i]);
+        freed++;
+    }
+    return unused;
+}
+
+static int run_visited(void) {
+    start(freer, 2);
+    for (unsigned round = 0; round < 5; round++) {
+        for (size_t i = 0; i < GIVEN; i++) given[i] = malloc(i % 200);
+        freed = next_given = 0;
+        while (freed < GIVEN) EXPECT(ashlar_verify(NULL) != ASHLAR_CORRUPT);
+    }
+    _exit(0);
+}
+
 /* Damage is found among threads that run, too, where they cannot have made it. */
 static int run_corrupt_among_threads(void) {
     start(runner, 2);
@@ -311,6 +337,7 @@ static const struct {
     {"asleep", run_asleep},
     {"ending", run_ending},
     {"among-threads", run_among_threads},
+    {"visited", run_visited},
     {"corrupt-among-threads", run_corrupt_among_threads},
     {"signal", run_signal},
     {"storm", run_storm},
