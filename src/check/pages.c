@@ -54,11 +54,11 @@ ASH_INLINE bool page_is_further(const struct ash_page *page, const struct ash_pa
            ash_check_alike(page, further, &distance);
 }
 
-/* Whether the pages of a run behind its head are right, when all of it is in view. */
-static bool page_inside_right(const struct ash_walk *walk, const struct ash_head *head) {
-    uint64_t from = head->page - walk->first;
-    if (from + head->pages > walk->count) return false;
-    const struct ash_page *pages = walk->chunk + from;
+/* Whether the pages of a run behind its head are right, when all of it is in view: `pages` from its
+ * head on. */
+static bool page_inside_right(const struct ash_walk *walk, const struct ash_head *head,
+                              const struct ash_page *pages) {
+    if (head->page + head->pages > walk->first + walk->count) return false;
     if (head->kind == ASH_PAGE_FREE) return ash_check_empty(pages + 1, head->pages - 2);
     if (head->kind == ASH_PAGE_SPAN) return ash_check_empty(pages + 1, head->pages - 1);
     struct ash_page further;
@@ -155,12 +155,13 @@ void ash_pass_pages(struct ash_check *check) {
             continue;
         }
         lost = false;
+        const struct ash_page *in_view = found;
         if (!check->direct) { /* the walk may replace it on its way */
             kept = *found;
             found = &kept;
         }
         const struct ash_head head = {page, pages, found, (enum ash_page_kind)found->kind};
-        if (inside && pages > 1 && !page_inside_right(&walk, &head))
+        if (inside && pages > 1 && !page_inside_right(&walk, &head, in_view))
             pages = page_inside(check, &walk, &head);
         checked += pages;
         if (page < end) continue; /* within the run before it, which claimed too much */

@@ -191,7 +191,7 @@ ASH_INLINE enum ashlar_finding_code ash_check_shape(const struct ash_check *chec
     default:
         return ASHLAR_PAGE_KIND;
     }
-    if (*pages == 0 || *pages > check->frontier - page) return ASHLAR_PAGE_LENGTH;
+    if (*pages - 1 >= check->frontier - page) return ASHLAR_PAGE_LENGTH; /* none, or too many */
     if ((uint64_t)(uintptr_t)descriptor->head != ash_at_page(check, page)) return ASHLAR_PAGE_HEAD;
     return ASHLAR_FINDING_NONE;
 }
@@ -259,7 +259,10 @@ void ash_check_run_neighbours(struct ash_check *check, const struct ash_head *he
 /* What is handed out counts as dirty. */
 void ash_check_not_dirty(struct ash_check *check, const struct ash_head *head, uint64_t dirty);
 ASH_INLINE void ash_check_live(struct ash_check *check, const struct ash_head *head) {
-    uint64_t dirty;
+    uint64_t dirty, word = head->page / 64 - check->dirty_first, within = head->page % 64;
+    bool in_view = within + head->pages <= 64 && word < check->dirty_count;
+    if (ASH_LIKELY(in_view && ~(check->dirty_words[word] >> within) << (64 - head->pages) == 0))
+        return; /* most: all of their bits in one word, and set */
     if (ash_check_dirty(check, head->page, head->pages, &dirty) && dirty != head->pages)
         ash_check_not_dirty(check, head, dirty);
 }
