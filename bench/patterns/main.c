@@ -1,7 +1,7 @@
 /* One pattern on the allocator of this process: prints one line of JSON.
  *
  *   ashlar-bench-patterns --list
- *   LD_PRELOAD=... ashlar-bench-patterns churn-2k --cpu 1
+ *   LD_PRELOAD=... ashlar-bench-patterns churn-2k [--cpu 1] [--operations 100000]
  *
  * A run is one process and one measurement, from the first block to the last; the suite runs it
  * again and again, in turns with other allocators.
@@ -38,7 +38,8 @@ static uint32_t draw_falling(uint64_t *random, uint32_t least, uint32_t most) {
     return from + draw(random, from + 1);
 }
 
-static void prepare(struct worker *worker, const struct pattern *pattern, uint32_t number) {
+static void prepare(struct worker *worker, const struct pattern *pattern, uint32_t number,
+                    uint64_t operations) {
     uint64_t random = UINT64_C(0x9e3779b97f4a7c15) + number;
     uint32_t live = pattern->live, range = pattern->most_bytes - pattern->least_bytes + 1;
     struct step *steps = own_pages(STEPS * sizeof *steps);
@@ -56,7 +57,7 @@ static void prepare(struct worker *worker, const struct pattern *pattern, uint32
     }
     worker->pattern = pattern;
     worker->number = number;
-    worker->operations = pattern->operations / pattern->threads;
+    worker->operations = operations / pattern->threads;
     worker->slots = own_pages(live * (size_t)SLOT_BYTES);
     worker->steps = steps;
     worker->shuffled = shuffled;
@@ -82,38 +83,46 @@ static void run_all(struct worker *workers, uint32_t threads) {
     for (uint32_t i = 0; i < threads; i++) pthread_join(thread[i], NULL);
 }
 
-static int run(const struct pattern *pattern) {
+static int run(const struct pattern *pattern, uint64_t operations) {
     static struct worker workers[THREADS_MOST];
     for (uint32_t i = 0; i < pattern->threads; i++) {
-        prepare(&workers[i], pattern, i);
+        prepare(&workers[i], pattern, i, operations);
         workers[i].other = &workers[(i + 1) % pattern->threads];
     }
     struct meter_run measured;
     meter_begin(&measured);
     run_all(workers, pattern->threads);
     meter_end(&measured);
-    meter_print(&measured, own_bytes / 1024, pattern->operations);
+    meter_print(&measured, own_bytes / 1024, operations);
     return 0;
 }
 
 static int list(void) {
     for (size_t i = 0; i < pattern_count; i++)
-        printf("{\"name\":\"%s\",\"title\":\"%s\",\"threads\":%u}\n", patterns[i].name,
-               patterns[i].title, patterns[i].threads);
+        printf("{\"name\":\"%s\",\"title\":\"%s\",\"threads\":%u,\"operations\":%llu}\n",
+               patterns[i].name, patterns[i].title, patterns[i].threads,
+               (unsigned long long)patterns[i].operations);
     return 0;
 }
 
-int main(int count, char **arguments) {
-    if (count == 2 && strcmp(arguments[1], "--list") == 0) return list();
-    if (count == 4 && strcmp(arguments[2], "--cpu") == 0) {
-        if (!meter_pin(arguments[3])) {
-            fprintf(stderr, "cannot run on CPU %s\n", arguments[3]);
-            return EXIT_USAGE;
-        }
-        count = 2;
-    }
-    for (size_t i = 0; count == 2 && i < pattern_count; i++)
-        if (strcmp(arguments[1], patterns[i].name) == 0) return run(&patterns[i]);
-    fprintf(stderr, "usage: %s --list | PATTERN [--cpu N]\n", arguments[0]);
+static int usage(const char *program) {
+    fprintf(stderr, "usage: %s --list | PATTERN [--cpu N] [--operations N]\n", program);
     return EXIT_USAGE;
+}
+
+int main(int count, char **arguments) {
+    const struct pattern *pattern = NULL;
+    uint64_t operations = 0;
+    if (count == 2 && strcmp(arguments[1], "--list") == 0) return list();
+    if (count % 2 != 0) return usage(arguments[0]);
+    for (size_t i = 0; i < pattern_count; i++)
+        if (strcmp(arguments[1], patterns[i].name) == 0) pattern = &patterns[i];
+    for (int i = 2; i < count; i += 2) {
+        if (strcmp(arguments[i], "--operations") == 0)
+            operations = strtoull(arguments[i + 1], NULL, 10);
+        else if (strcmp(arguments[i], "--cpu") != 0 || !meter_pin(arguments[i + 1]))
+            return usage(arguments[0]);
+    }
+    if (pattern == NULL) return usage(arguments[0]);
+    return run(pattern, operations == 0 ? pattern->operations : operations);
 }

@@ -7,12 +7,14 @@ when the work began, the allocator's own start included).
 import dataclasses
 import json
 import pathlib
+import re
 import resource
 import signal
 import subprocess
 import typing
 
 KINDS = ["patterns", "replays", "programs", "sizes", "live"]
+COUNTS = "instructions"  # a kind that is run only when it is named
 # Kinds that the aim for time and memory is about.
 AIMED = ["patterns", "replays"]
 LONGEST_SECONDS = 100  # of processor time
@@ -105,6 +107,33 @@ def replay_cases(folder, cpu, root):
         yield Case("replays", path.stem, f"trace of {path.stem}", runner([program, path, *pinned]))
 
 
+def count_instructions(program, name, operations, allocator):
+    """Of one run, harness and all, under Valgrind, which counts the same every time"""
+    output = run_program(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                          "--log-fd=1", program, name, "--operations", operations], allocator)
+    return int(re.search(r"Collected : (\d+)", output)[1])
+
+
+def instructions(program, name, operations, allocator):
+    """For each operation, start and end left out: what twice as many take more"""
+    few, many = (count_instructions(program, name, times * operations, allocator)
+                 for times in (1, 2))
+    return {"instructions": (many - few) / operations}
+
+
+def instruction_cases(folder):
+    program = folder / "ashlar-bench-patterns"
+    for row in listed(program):
+        # Valgrind runs threads in turns, and what the system does is not in its count. One phase of
+        # `phases` is more than is run here.
+        if row["threads"] > 1 or row["operations"] < 1000000 or row["name"] == "phases":
+            continue
+        operations = min(row["operations"] // 20, 400000)
+        yield Case(COUNTS, row["name"], row["title"],
+                   lambda allocator, name=row["name"], operations=operations:
+                   instructions(program, name, operations, allocator))
+
+
 def size_cases(folder, cpu):
     program = folder / "ashlar-bench-sizes"
     for power in range(4, 27):
@@ -138,3 +167,4 @@ def cases(root, build, cpu, work):
     yield from replay_cases(folder, cpu, root)
     yield from program_cases(build, work)
     yield from size_cases(folder, cpu)
+    yield from instruction_cases(folder)

@@ -8,7 +8,7 @@ import math
 import statistics
 
 from . import allocators
-from .cases import AIMED
+from .cases import AIMED, COUNTS
 
 TIME, MEMORY, GROWN, EACH = "cpu_ns", "memory_kib", "grown_kib", "each_ns"
 # Kinds whose time is shown per operation.
@@ -154,7 +154,8 @@ def main_table(results, keys, field, scale, limit):
 def means_table(results, groups):
     """Geometric means: of each allocator's time and memory, over ours' reference and the best"""
     lines = []
-    fields = [("time", TIME), ("peak memory", MEMORY), ("growth of memory", GROWN)]
+    fields = [("time", TIME), ("peak memory", MEMORY), ("growth of memory", GROWN),
+              (COUNTS, COUNTS)]
     for title, keys in groups:
         rows = []
         for what, field in fields:
@@ -232,11 +233,15 @@ def markdown(results, heading):
         groups.append(("Patterns and replays", aimed))
     groups += [(kind.capitalize(), results.of_kinds([kind])) for kind in kinds]
     lines += means_table(results, groups)
-    everything = results.of_kinds(kinds)
-    if allocators.OURS in results.names and results.peers:
+    everything = [key for key in results.of_kinds(kinds) if results.cases[key][0] != COUNTS]
+    if everything and allocators.OURS in results.names and results.peers:
         lines += ["### Where ours is worst", "", *worst_table(results, everything, 10)]
     for kind in kinds:
         keys = results.of_kinds([kind])
+        if kind == COUNTS:
+            lines += ["### Instructions of a pattern's operation, the harness's own included", ""]
+            lines += main_table(results, keys, COUNTS, 1, WORST_AIM)
+            continue
         unit, field, scale = (("ns for each operation", EACH, 1) if kind in COUNTED else
                               ("ms", TIME, 1e6))
         lines += [f"### {kind.capitalize()}: processor time, {unit}", ""]
