@@ -282,6 +282,7 @@ static const struct ash_page *nth_slab(struct site *site, size_t bytes, unsigned
     const struct ash_page *head = NULL;
     while (bin_of_size(site->th, bytes)->slabs < number)
         head = page_of(site, ashlar_malloc(site->th, bytes));
+    assert_non_null(head);
     return head->head;
 }
 
