@@ -6,7 +6,7 @@
  * A run is one process: warm-up until the heap is in its steady state, then samples of about the
  * same length. The figure of a run is the median of its samples; run-micro interleaves runs.
  */
-#include "meter.h"
+#include "../meter.h"
 #include "workloads.h"
 
 #include <stdio.h>

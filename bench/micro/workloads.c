@@ -17,7 +17,7 @@
  */
 #include "workloads.h"
 
-#include "meter.h"
+#include "../meter.h"
 
 #include BENCH_BINDING
 
