@@ -161,7 +161,10 @@ static bool bin_sweep_on(struct ash_bin *bin, struct ash_heap *heap) {
     struct ash_page *head = ash_slab_linked(heap, bin->slab);
     if (head == NULL) return false;
     uint64_t left = ash_word_get(bin->word);
-    if (ash_count_bits(left) * STAY_SHARE >= window_blocks(head)) {
+    /* Of its own blocks, since a last window has fewer: one that is all free is never left, so no
+     * slab is queued with nothing live in it. */
+    uint64_t all = ash_full_word(head->block_count, bin->window_index);
+    if (ash_count_bits(left) * STAY_SHARE >= ash_count_bits(all)) {
         bin->candidates = left;
         return true;
     }

@@ -53,7 +53,7 @@ while frame is not None and len(names) < 40:
     frame = frame.older()
 print(names.count("sum"))
 end
-info functions push
+info functions ^push$
 disassemble /s push
 finish
 continue
