@@ -84,7 +84,7 @@ static bool look_at_all(const char *entries, size_t bytes, struct ash_tasks *out
 bool ash_tasks_look(struct ash_tasks *out) {
     _Alignas(struct dirent64) char entries[ENTRIES_BYTES];
     int kept = errno;
-    memset(entries, 0, sizeof entries); /* MemorySanitizer does not know that getdents64 writes it */
+    memset(entries, 0, sizeof entries); /* MemorySanitizer knows nothing of getdents64 */
     *out = (struct ash_tasks){.asleep = true};
     int fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool known = fd >= 0;
