@@ -18,14 +18,22 @@ void ash_line_bytes(struct ash_line *line, const char *text, size_t bytes) {
     for (size_t i = 0; i < bytes; i++) put(line, text[i]);
 }
 
-static void put_digits(struct ash_line *line, uint64_t value, unsigned base) {
+/* With a comma after every `group` digits from the right, unless `group` is 0. */
+static void put_grouped(struct ash_line *line, uint64_t value, unsigned base, unsigned group) {
     char digits[24];
     size_t count = 0;
     do {
         digits[count++] = "0123456789abcdef"[value % base];
         value /= base;
     } while (value != 0);
-    while (count > 0) put(line, digits[--count]);
+    while (count-- > 0) {
+        put(line, digits[count]);
+        if (group != 0 && count > 0 && count % group == 0) put(line, ',');
+    }
+}
+
+static void put_digits(struct ash_line *line, uint64_t value, unsigned base) {
+    put_grouped(line, value, base, 0);
 }
 
 void ash_line_number(struct ash_line *line, uint64_t value) {
@@ -33,13 +41,7 @@ void ash_line_number(struct ash_line *line, uint64_t value) {
 }
 
 void ash_line_count(struct ash_line *line, uint64_t value) {
-    char digits[24];
-    size_t count = 0;
-    for (; count == 0 || value != 0; value /= 10) digits[count++] = "0123456789"[value % 10];
-    while (count-- > 0) {
-        put(line, digits[count]);
-        if (count > 0 && count % 3 == 0) put(line, ',');
-    }
+    put_grouped(line, value, 10, 3);
 }
 
 void ash_line_plural(struct ash_line *line, uint64_t count, const char *noun) {

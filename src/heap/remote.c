@@ -52,6 +52,7 @@
  *    bit in pages that are something else by then. The checker finds that bit. */
 #include "heap/remote.h"
 
+#include "heap/fast.h"
 #include "heap/locate.h"
 #include "heap/misuse.h"
 #include "heap/threads.h"
@@ -146,11 +147,8 @@ static ASH_COLD void remote_again(struct ash_thread_heap *th, void *block) {
 
 void ash_remote_free(struct ash_thread_heap *th, void *block, struct ash_page *page,
                      struct ash_thread_heap *owner) {
-    bool starts;
-    uint64_t offset = ((uint64_t)(uintptr_t)block % ASH_PAGE_BYTES) + page->page_offset_bytes;
-    uint64_t index = ash_block_index(offset, page->reciprocal, &starts);
-    uint64_t count = page->block_count;
-    if (ASH_UNLIKELY(!starts || index >= count)) return remote_refused(th, block);
+    uint64_t index;
+    if (!ash_fast_index(page, block, &index)) return remote_refused(th, block);
     mark_begin(th);
     uint64_t window = index / ASH_WINDOW_BLOCKS;
     uint64_t bit = (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
@@ -158,7 +156,7 @@ void ash_remote_free(struct ash_thread_heap *th, void *block, struct ash_page *p
     struct ash_page *head = page->head;
     const uint64_t *words = page->words;
     uint64_t own = ash_word_get(&words[window]), full_tail = page->full_tail;
-    uint64_t shape = count | (uint64_t)page->slab_pages << 16 | window << 32;
+    uint64_t shape = page->block_count | (uint64_t)page->slab_pages << 16 | window << 32;
     _Atomic uint64_t *remote = ash_remote_words(th->heap, (uint64_t)(head - th->pages));
     if (ASH_UNLIKELY((own & bit) != 0)) return remote_again(th, block);                  /* F1 */
     uint64_t old = atomic_fetch_or_explicit(&remote[window], bit, memory_order_seq_cst); /* F2 */

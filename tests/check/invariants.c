@@ -1,10 +1,7 @@
-/* Writes docs/INVARIANTS.md from the table of findings to standard output; with a file's name,
- * compares it with what would be written, and says how to write it anew when they differ. */
+/* Writes docs/INVARIANTS.md from the table of findings, or compares it. */
+#include "../generated.h"
+
 #include <ashlar/finding.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const struct {
     enum ashlar_finding_family family;
@@ -52,25 +49,5 @@ static void write_all(FILE *out) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2) {
-        write_all(stdout);
-        return 0;
-    }
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *expected = open_memstream(&text, &bytes);
-    if (expected == NULL) return 1;
-    write_all(expected);
-    fclose(expected);
-    FILE *file = fopen(argv[1], "r");
-    char *found = malloc(bytes + 1);
-    size_t found_bytes = file == NULL || found == NULL ? 0 : fread(found, 1, bytes + 1, file);
-    bool same = found != NULL && found_bytes == bytes && memcmp(found, text, bytes) == 0;
-    if (!same)
-        fprintf(stderr, "%s is not what the table of findings says: run %s > %s\n", argv[1],
-                argv[0], argv[1]);
-    if (file != NULL) fclose(file);
-    free(found);
-    free(text);
-    return same ? 0 : 1;
+    return generated_main(argc, argv, write_all, "findings");
 }

@@ -3,7 +3,7 @@
 # The parser alone: it goes without a heap, and so with every sanitizer.
 ashlar_add_test(front.options SOURCES options_parse.c ${PROJECT_SOURCE_DIR}/src/front/options.c
                 LINK ashlar_core)
-add_executable(front_options_doc options_doc.c ${PROJECT_SOURCE_DIR}/src/front/options.c)
+add_executable(front_options_doc options_doc.c ../generated.c ${PROJECT_SOURCE_DIR}/src/front/options.c)
 target_link_libraries(front_options_doc PRIVATE ashlar_core ashlar_options)
 add_test(NAME docs_options COMMAND front_options_doc ${PROJECT_SOURCE_DIR}/docs/OPTIONS.md)
 
