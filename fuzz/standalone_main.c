@@ -1,14 +1,15 @@
-/* The plain replayer: what fuzz_heap is without a fuzzing engine. Runs the files it is given, and
+/* The plain replayer: what a harness is without a fuzzing engine. Runs the files it is given, and
  * all files of directories, and says what each did: for the corpus in the tests, for a crash on a
  * machine without an engine, and under a debugger or Valgrind.
  *
  * Exit: 0 no finding, 1 findings, 2 a file could not be read. A crash of the core is a crash of
  * this program: what is printed last names the file.
  */
-#include "fuzz_heap.h"
+#include "harness.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,11 +17,11 @@
 enum { FILE_BYTES_MAX = 1 << 20 };
 
 struct totals {
-    size_t files, ops, skipped, misuses, findings, unreadable;
+    uint64_t files, ops, skipped, misuses, findings, unreadable;
 };
 
 static void cannot(struct totals *totals, const char *path, const char *why) {
-    fprintf(stderr, "fuzz_heap: %s: %s\n", path, why);
+    fprintf(stderr, "%s: %s: %s\n", ash_harness.name, path, why);
     totals->unreadable++;
 }
 
@@ -40,20 +41,20 @@ static void run_file(struct totals *totals, const char *path) {
     }
     printf("%s: ", path);
     fflush(stdout);
-    struct ashlar_replay_result result;
-    bool sound = ash_fuzz_input(bytes, size, path, &result);
+    struct ash_fuzz_outcome outcome;
+    bool sound = ash_fuzz_input(bytes, size, path, &outcome);
     totals->files++;
-    totals->ops += result.ops_run;
-    totals->skipped += result.ops_skipped;
-    totals->misuses += (size_t)result.misuses_expected;
+    totals->ops += outcome.ops;
+    totals->skipped += outcome.skipped;
+    totals->misuses += outcome.misuses;
     totals->findings += !sound;
-    if (result.failure != ASHLAR_OK) {
-        printf("not run: %s\n", ashlar_status_text(result.failure));
+    if (outcome.failure != ASHLAR_OK) {
+        printf("not run: %s\n", ashlar_status_text(outcome.failure));
         totals->unreadable++;
         return;
     }
-    printf("%zu operations, %zu skipped, %zu misuses reported, %s\n", result.ops_run,
-           result.ops_skipped, (size_t)result.misuses_expected, sound ? "sound" : "FINDING");
+    printf("%" PRIu64 " operations, %" PRIu64 " skipped, %" PRIu64 " misuses reported, %s\n",
+           outcome.ops, outcome.skipped, outcome.misuses, sound ? "sound" : "FINDING");
 }
 
 /* Every file of a directory is an input, but for what is there for people. */
@@ -85,11 +86,14 @@ static void run_path(struct totals *totals, const char *path, unsigned depth) {
 int main(int argc, char **argv) {
     struct totals totals = {0};
     if (argc < 2) {
-        fprintf(stderr, "usage: fuzz_heap FILE|DIRECTORY...\n");
+        fprintf(stderr, "usage: %s FILE|DIRECTORY...\n", ash_harness.name);
         return 2;
     }
+    if (ash_harness.drive != NULL && strncmp(argv[1], "--", 2) == 0)
+        return ash_harness.drive(argc, argv);
     for (int i = 1; i < argc; i++) run_path(&totals, argv[i], 0);
-    printf("%zu inputs, %zu operations, %zu skipped, %zu misuses reported, %zu findings\n",
+    printf("%" PRIu64 " inputs, %" PRIu64 " operations, %" PRIu64 " skipped, %" PRIu64
+           " misuses reported, %" PRIu64 " findings\n",
            totals.files, totals.ops, totals.skipped, totals.misuses, totals.findings);
     if (totals.findings != 0) return 1;
     return totals.unreadable != 0 || totals.files == 0 ? 2 : 0;
