@@ -2,6 +2,8 @@
 #ifndef ASH_BASE_H
 #define ASH_BASE_H
 
+#include "base/yield.h"
+
 #include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>

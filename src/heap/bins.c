@@ -112,6 +112,7 @@ static void bin_enter(struct ash_bin *bin, struct ash_heap *heap, struct ash_pag
     bin_leave(bin, heap);
     bin->slab = ash_slab_link(heap, head);
     head->place = ASH_SLAB_CURRENT;
+    ASH_YIELD(ENTER);
     uint64_t opened = head->summary & ash_low_bits(head->opened_windows);
     if (opened != 0)
         bin_sweep_to(bin, heap, head, ash_lowest_bit(opened));

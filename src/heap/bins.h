@@ -30,6 +30,7 @@ void ash_bins_leave(struct ash_thread_heap *th);
 ASH_INLINE void *ash_bin_take(struct ash_bin *bin, uint64_t candidates) {
     uint64_t rest = candidates & (candidates - 1);
     bin->candidates = rest;
+    ASH_YIELD(TAKE);
     atomic_signal_fence(memory_order_release);
     /* the candidate's bit is set in the word: flipping clears it */
     ash_word_set(bin->word, ash_word_get(bin->word) ^ candidates ^ rest);

@@ -75,6 +75,7 @@ ASH_INLINE bool ash_fast_live(const struct ash_page *page, uint64_t index) {
 ASH_INLINE bool ash_fast_give(struct ash_thread_heap *th, struct ash_page *page, uint64_t index) {
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
     if (ASH_UNLIKELY(ash_fast_shared(page))) return false;
+    ASH_YIELD(FREE);
     uint64_t before = ash_word_get(word);
     uint64_t after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
     if (ASH_UNLIKELY(before == after)) return false;

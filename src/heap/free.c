@@ -55,6 +55,7 @@ static ASH_NOINLINE void free_beside_remote(struct ash_thread_heap *th, void *bl
     if (!ASH_PLANTED(11) && ash_remote_holds(th->heap, head, (uint32_t)index))
         return free_faulty(th, block, operation);
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
+    ASH_YIELD(FREE);
     uint64_t before = ash_word_get(word);
     uint64_t after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
     if (before == 0 || after == UINT64_MAX || after == page->full_tail)
@@ -71,6 +72,7 @@ ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_pag
     if (!ash_fast_index(page, block, &index)) return free_faulty(th, block, operation);
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
     bool shared = ash_fast_shared(page);
+    ASH_YIELD(FREE);
     uint64_t before = ash_word_get(word),
              after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
     if (ASH_UNLIKELY(before == after)) return free_faulty(th, block, operation);

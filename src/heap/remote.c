@@ -74,9 +74,11 @@ ASH_INLINE void mark_end(struct ash_thread_heap *th) {
 
 void ash_remote_push(struct ash_heap *heap, struct ash_thread_heap *owner, struct ash_page *head) {
     uint32_t link = ash_slab_link(heap, head);
+    ASH_YIELD(F4);
     uint32_t top = atomic_load_explicit(&owner->pending, memory_order_relaxed);
     do {
         atomic_store_explicit(&head->pending_next, top, memory_order_relaxed);
+        ASH_YIELD(F4_LINKED);
         /* seq_cst: ordered against the look at the owner's state below; release: publishes the link
          */
     } while (!atomic_compare_exchange_weak_explicit(&owner->pending, &top, link,
@@ -114,10 +116,12 @@ static ASH_NOINLINE ASH_RACY bool seems_complete(const struct slab_seen *seen) {
 static void remote_first(struct ash_heap *heap, struct ash_thread_heap *owner,
                          const struct slab_seen *seen) {
     unsigned window = seen->shape >> 32 & (ASH_WINDOWS_MAX - 1);
+    ASH_YIELD(F3);
     uint64_t old = atomic_fetch_or_explicit(&seen->head->remote_summary, (uint64_t)1 << window,
                                             memory_order_seq_cst); /* F3 */
     if (old != 0) return;
-    ash_remote_push(heap, owner, seen->head);                                           /* F4 */
+    ash_remote_push(heap, owner, seen->head); /* F4 */
+    ASH_YIELD(F5);
     if (atomic_load_explicit(&owner->state, memory_order_seq_cst) == ASH_THREAD_POOLED) /* F5 */
         ash_pool_collect(heap, owner);
 }
@@ -128,6 +132,7 @@ static ASH_NOINLINE void remote_after(struct ash_thread_heap *th, struct ash_thr
                                       _Atomic uint64_t *remote, uint64_t shape) {
     const struct slab_seen seen = {head, words, remote, shape};
     if (seen.shape >> 63 != 0) remote_first(th->heap, owner, &seen);
+    ASH_YIELD(F6);
     if (seems_complete(&seen)) ash_visit_later(th, owner, seen.shape >> 16 & UINT8_MAX);
     mark_end(th);
 }
@@ -154,11 +159,13 @@ void ash_remote_free(struct ash_thread_heap *th, void *block, struct ash_page *p
     uint64_t bit = (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
     /* All of the slab that is read later on, before its block is free: see slab_seen. */
     struct ash_page *head = page->head;
+    ASH_YIELD(F1);
     const uint64_t *words = page->words;
     uint64_t own = ash_word_get(&words[window]), full_tail = page->full_tail;
     uint64_t shape = page->block_count | (uint64_t)page->slab_pages << 16 | window << 32;
     _Atomic uint64_t *remote = ash_remote_words(th->heap, (uint64_t)(head - th->pages));
-    if (ASH_UNLIKELY((own & bit) != 0)) return remote_again(th, block);                  /* F1 */
+    if (ASH_UNLIKELY((own & bit) != 0)) return remote_again(th, block); /* F1 */
+    ASH_YIELD(F2);
     uint64_t old = atomic_fetch_or_explicit(&remote[window], bit, memory_order_seq_cst); /* F2 */
     if (ASH_UNLIKELY((old & bit) != 0)) return remote_again(th, block);
     uint64_t after = own | old | bit;
@@ -190,11 +197,13 @@ static void report_both(struct ash_thread_heap *th, const struct ash_page *head,
 void ash_remote_merge(struct ash_thread_heap *th, struct ash_page *head, unsigned window) {
     _Atomic uint64_t *remote = &ash_remote_words(th->heap, ash_page_number(th->heap, head))[window];
     uint64_t *word = &head->words[window];
+    ASH_YIELD(C3);
     uint64_t bits = atomic_load_explicit(remote, memory_order_acquire);
     while (bits != 0) {
         uint64_t both = ash_word_get(word) & bits;
         /* The free bit first: at no instant does the block look live. */
         ash_word_set(word, ash_word_get(word) | bits);
+        ASH_YIELD(C3_SET);
         uint64_t old = atomic_fetch_and_explicit(remote, ASH_PLANTED(7) ? bits & (bits - 1) : ~bits,
                                                  memory_order_acq_rel);
         if (ASH_UNLIKELY(both != 0)) report_both(th, head, window, both);
@@ -205,15 +214,19 @@ void ash_remote_merge(struct ash_thread_heap *th, struct ash_page *head, unsigne
 
 /* C1 to C3; false when the stack was empty. */
 static bool collect_stack(struct ash_thread_heap *th) {
+    ASH_YIELD(C1);
     uint32_t link = atomic_exchange_explicit(&th->pending, 0, memory_order_seq_cst); /* C1 */
     bool found = link != 0;
     while (link != 0) {
         struct ash_page *head = ash_page_at(th->heap, link - 1);
+        ASH_YIELD(C2);
         uint32_t next = atomic_load_explicit(&head->pending_next, memory_order_relaxed); /* C2 */
         atomic_store_explicit(&head->pending_next, 0, memory_order_relaxed);
+        ASH_YIELD(C2_LINK);
         uint64_t windows = atomic_exchange_explicit(&head->remote_summary, 0, memory_order_acq_rel);
         for (; windows != 0; windows &= windows - 1)
             ash_remote_merge(th, head, ash_lowest_bit(windows));
+        ASH_YIELD(SETTLE);
         ash_slab_settle(th, head);
         link = ASH_PLANTED(16) ? 0 : next;
     }

@@ -57,6 +57,7 @@ ASH_INLINE uint32_t ash_transition_begin(struct ash_thread_heap *th, enum ash_tr
     uint32_t before = atomic_load_explicit(&th->transition, memory_order_relaxed);
     atomic_store_explicit(&th->transition, (uint8_t)what, memory_order_relaxed);
     ash_transition_step(th);
+    ASH_YIELD(O2);
     atomic_signal_fence(memory_order_seq_cst);
     /* acquire: what a visitor did is seen once it has left */
     if (ASH_UNLIKELY(atomic_load_explicit(&th->guest.state, memory_order_acquire) != 0) &&
@@ -65,6 +66,7 @@ ASH_INLINE uint32_t ash_transition_begin(struct ash_thread_heap *th, enum ash_tr
     return before;
 }
 ASH_INLINE void ash_transition_set(struct ash_thread_heap *th, uint32_t before) {
+    ASH_YIELD(O3);
     atomic_signal_fence(memory_order_seq_cst);
     /* release: a visitor that sees the thread heap quiet sees what the slow path did */
     atomic_store_explicit(&th->transition, (uint8_t)before, memory_order_release);
@@ -72,6 +74,7 @@ ASH_INLINE void ash_transition_set(struct ash_thread_heap *th, uint32_t before) 
 }
 ASH_INLINE void ash_transition_end(struct ash_thread_heap *th, uint32_t before) {
     ash_transition_set(th, before);
+    ASH_YIELD(O4);
     if (ASH_UNLIKELY(atomic_load_explicit(&th->asked, memory_order_relaxed) != 0) &&
         before == ASH_QUIET)
         ash_visit_answer(th);

@@ -83,9 +83,11 @@ void ashlar_thread_heap_release(struct ashlar_thread_heap *public_th) {
     ash_collect(th);
     ash_bins_drop_empty(th);
     ash_bins_leave(th); /* no current slab: collecting gives back what becomes empty */
+    ASH_YIELD(POOL);
     /* seq_cst: pairs with step F5 of a remote free. A push that does not see this store is seen by
      * the collect below. */
     atomic_store_explicit(&th->state, ASH_THREAD_POOLED, memory_order_seq_cst);
+    ASH_YIELD(POOLED);
     ash_collect(th);
     th->pool_next = heap->root.pool_head;
     heap->root.pool_head = th->id;

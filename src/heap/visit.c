@@ -97,6 +97,7 @@ bool ash_slab_complete(const struct ash_heap *heap, const struct ash_page *head)
 }
 
 void ash_slab_left(struct ash_heap *heap, struct ash_page *head) {
+    ASH_YIELD(LEAVE);
     /* seq_cst, against F6: either the look there sees that the slab is no current one any more, or
      * this one sees what was freed before that look. */
     __atomic_exchange_n(&head->place, head->place, __ATOMIC_SEQ_CST);
@@ -126,9 +127,11 @@ static void visit_slabs(struct ash_thread_heap *th, struct ash_thread_heap *owne
     uint32_t kept = 0;
     ash_transition_step(owner);
     ash_complete_reset(owner);
+    ASH_YIELD(V4);
     uint32_t link = atomic_exchange_explicit(&owner->pending, 0, memory_order_seq_cst); /* C1 */
     while (link != 0) {
         struct ash_page *head = ash_page_at(heap, link - 1);
+        ASH_YIELD(V4_SLAB);
         link = atomic_load_explicit(&head->pending_next, memory_order_relaxed);
         if (head->place != ASH_SLAB_CURRENT && ash_slab_complete(heap, head)) {
             give_back(th, owner, head);
@@ -141,6 +144,7 @@ static void visit_slabs(struct ash_thread_heap *th, struct ash_thread_heap *owne
 }
 
 void ash_visit(struct ash_thread_heap *th, struct ash_thread_heap *owner) {
+    ASH_YIELD(V1);
     ash_lock_take(&owner->guest); /* V1 */
     /* release: who answers sees on the stack what this thread pushed, or saw there */
     atomic_store_explicit(&owner->asked, 1, memory_order_release);
@@ -149,10 +153,12 @@ void ash_visit(struct ash_thread_heap *th, struct ash_thread_heap *owner) {
     uint32_t transition = ASH_COLLECT;
     if (ash_barrier_everywhere()) /* V2 */
         transition = atomic_load_explicit(&owner->transition, memory_order_acquire);
+    ASH_YIELD(V3);
     if (transition == ASH_QUIET || transition == ASH_REMOTE) { /* V3 */
         atomic_store_explicit(&owner->asked, 0, memory_order_relaxed);
         visit_slabs(th, owner);
     }
+    ASH_YIELD(V5);
     ash_lock_give(&owner->guest); /* V5 */
 }
 
@@ -165,6 +171,7 @@ static void arm(struct ash_heap *heap) {
 }
 
 void ash_visit_later(struct ash_thread_heap *th, struct ash_thread_heap *owner, uint32_t pages) {
+    ASH_YIELD(F6_SEEN);
     /* release: who resets the count sees the slab complete */
     uint32_t complete =
         atomic_fetch_add_explicit(&owner->complete, pages, memory_order_acq_rel) + pages;
@@ -183,6 +190,7 @@ void ash_visits_look(struct ash_thread_heap *th, uint64_t now) {
     if (!atomic_compare_exchange_strong_explicit(&heap->next_visit_ms, &next, 0,
                                                  memory_order_acq_rel, memory_order_relaxed))
         return; /* another thread does it */
+    ASH_YIELD(LOOK);
     unsigned visits = 0;
     uint32_t count = __atomic_load_n(&heap->root.thread_heap_count, __ATOMIC_ACQUIRE);
     for (uint32_t id = 1; id <= count; id++) {

@@ -1,5 +1,6 @@
 /* Waiting for a lock: a short spin, since the heap's locks are held for well under a microsecond,
- * then the kernel. */
+ * then the kernel. Under a scheduler (base/yield.h) other logical threads run meanwhile; whether
+ * any of them can, it finds out. */
 #include "os/lock.h"
 
 #include <errno.h>
@@ -36,6 +37,10 @@ static void sleep_for(struct ash_lock *lock) {
 }
 
 ASH_COLD void ash_lock_wait(struct ash_lock *lock) {
+    if (ASH_YIELDS && ash_scheduler != NULL) {
+        while (!ash_lock_try(lock)) ash_scheduler->wait(&lock->state);
+        return;
+    }
     ASH_ASSERT(!ash_lock_mine(lock));
     for (unsigned spin = 0; spin < SPINS; spin++) {
         if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0 && ash_lock_try(lock))

@@ -25,8 +25,9 @@ void ash_lock_wake(struct ash_lock *lock);
  * whose thread control blocks lie 64 bytes apart at least; two threads have the same mark only when
  * theirs are a multiple of 64 GiB apart. A forked child's only thread keeps its mark. */
 ASH_INLINE uint32_t ash_lock_mark(void) {
-    return ((uint32_t)((uintptr_t)__builtin_thread_pointer() >> 4) | 2) &
-           ~(uint32_t)ASH_LOCK_WAITERS;
+    uint32_t thread = (uint32_t)((uintptr_t)__builtin_thread_pointer() >> 4);
+    if (ASH_YIELDS && ash_scheduler != NULL) thread += ash_scheduler->thread << 2;
+    return (thread | 2) & ~(uint32_t)ASH_LOCK_WAITERS;
 }
 
 ASH_INLINE bool ash_lock_try(struct ash_lock *lock) {
@@ -44,10 +45,12 @@ ASH_INLINE bool ash_lock_mine(const struct ash_lock *lock) {
 }
 
 ASH_INLINE void ash_lock_take(struct ash_lock *lock) {
+    ASH_YIELD(LOCK);
     if (ASH_UNLIKELY(!ash_lock_try(lock))) ash_lock_wait(lock);
 }
 
 ASH_INLINE void ash_lock_give(struct ash_lock *lock) {
+    ASH_YIELD(UNLOCK);
     /* release: pairs with the acquire of the next holder */
     uint32_t state = atomic_exchange_explicit(&lock->state, 0, memory_order_release);
     if (ASH_UNLIKELY((state & ASH_LOCK_WAITERS) != 0)) ash_lock_wake(lock);

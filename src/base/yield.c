@@ -1,0 +1,4 @@
+#include "base/yield.h"
+
+struct ash_scheduler *ash_scheduler;
+const bool ash_core_yields = ASH_YIELDS;
