@@ -1,3 +1,4 @@
+/* The scheduler of this process, if any: see yield.h. */
 #include "base/yield.h"
 
 struct ash_scheduler *ash_scheduler;
