@@ -9,16 +9,33 @@
  * 2. Illegal operations stay in: the core promises to report misuse exactly and to survive it, and
  *    the checker to see every flipped bit of the metadata (which the replay then flips back). What
  *    is reported as promised is no finding here.
+ *
+ * 3. Coverage is of the core's code, and of the heap's states (state.c), seen wherever the checker
+ *    looks.
  */
 #include "harness.h"
+#include "state.h"
 
 enum { OPS_MAX = 4096 };
+
+/* The core's own check, and a look at the state: the heap is whole enough when it was sound. */
+static enum ashlar_verdict check_and_look(void *instance, uintptr_t address,
+                                          ashlar_finding_sink *sink, void *context,
+                                          struct ashlar_check_report *report) {
+    const struct ashlar_target *core = &ashlar_target_core;
+    enum ashlar_verdict verdict = core->check(instance, address, sink, context, report);
+    if (verdict == ASHLAR_SOUND)
+        ash_state_look(core->heap(instance), address, address == 0 ? report : NULL);
+    return verdict;
+}
 
 static bool run(const uint8_t *data, size_t size, const char *file,
                 struct ash_fuzz_outcome *outcome) {
     const struct ash_fuzz_tier *tier = ash_fuzz_tier();
+    struct ashlar_target target = ashlar_target_core;
+    target.check = check_and_look;
     struct ashlar_replay_options options = {
-        .target = &ashlar_target_core,
+        .target = &target,
         .oracle = tier->oracle,
         .verify_every = tier->verify_every,
         .touched_check = tier->touched_check,
@@ -26,6 +43,7 @@ static bool run(const uint8_t *data, size_t size, const char *file,
     struct ashlar_trace trace;
     struct ashlar_replay_result result = {0};
     ashlar_trace_init(&trace);
+    ash_state_begin();
     if (ashlar_trace_decode_raw(data, size, OPS_MAX, &trace)) {
         ashlar_replay(&trace, &options, &result);
         ash_fuzz_count_replay(outcome, &result);

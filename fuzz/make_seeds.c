@@ -7,6 +7,9 @@
  * (corpus/seeds) are only re-encoded. The output depends on this program and those files alone, so
  * scripts/fuzz-seeds can say whether the corpus in the tree is current.
  */
+#include "heap/layout.h"
+#include "trace/raw.h"
+
 #include <ashlar/trace.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +37,16 @@ static void drain(struct ashlar_trace *t, uint8_t thread, uint32_t slot, uint32_
     for (uint32_t i = 0; i < count; i += step) put(t, ASHLAR_OP_FREE, thread, slot + i, 0, 0);
 }
 
+/* A loop, as one record. */
+static void loop(struct ashlar_trace *t, uint8_t kind, uint8_t thread, uint32_t slot,
+                 uint32_t count, uint32_t step, uint64_t size) {
+    for (uint32_t done = 0; done < count; done += ASH_RAW_TIMES_MAX) {
+        uint32_t times = count - done < ASH_RAW_TIMES_MAX ? count - done : ASH_RAW_TIMES_MAX;
+        put(t, kind, thread, slot + done * step, size, 0);
+        t->ops[t->count - 1].flags = ash_raw_loop(times, step);
+    }
+}
+
 static void class_edges(struct ashlar_trace *t, uint64_t part) {
     uint32_t count = ashlar_class_count(), from = (uint32_t)part * count / 4;
     uint32_t to = (uint32_t)(part + 1) * count / 4, slot = 0;
@@ -53,6 +66,22 @@ static void class_loop(struct ashlar_trace *t, uint64_t class_index) {
     drain(t, 0, 0, count, 1);
     put(t, ASHLAR_OP_CALLOC, 0, 0, bytes, 1);
     put(t, ASHLAR_OP_CHECK, 0, 0, 0, 0);
+}
+/* Three slabs' worth, drained whole, by every third block, and from another thread. */
+static void whole_slabs(struct ashlar_trace *t, uint64_t class_index) {
+    uint32_t blocks = ash_classes[class_index].block_count;
+    uint64_t bytes = ash_classes[class_index].block_bytes;
+    t->threads = 2;
+    loop(t, ASHLAR_OP_MALLOC, 0, 0, 3 * blocks, 1, bytes);
+    loop(t, ASHLAR_OP_FREE, 0, 0, blocks, 3, 0);
+    loop(t, ASHLAR_OP_FREE, 0, 2 * blocks, blocks, 1, 0);
+    loop(t, ASHLAR_OP_MALLOC, 0, 2 * blocks, blocks / 2 + 1, 1, bytes);
+    loop(t, ASHLAR_OP_FREE, 1, blocks, blocks, 1, 0);
+    put(t, ASHLAR_OP_COLLECT, 0, 0, 0, 0);
+    loop(t, ASHLAR_OP_MALLOC, 1, blocks, blocks, 1, bytes);
+    put(t, ASHLAR_OP_TRIM, 0, 0, 0, 0);
+    loop(t, ASHLAR_OP_FREE, 0, 0, 3 * blocks, 1, 0);
+    put(t, ASHLAR_OP_MALLOC, 0, 0, bytes, 0);
 }
 static void remote_free(struct ashlar_trace *t, uint64_t bytes) {
     t->threads = 2;
@@ -254,6 +283,10 @@ static const struct seed seeds[] = {
     {"class-loop-32", class_loop, 32},
     {"class-loop-37", class_loop, 37},
     {"class-loop-last", class_loop, 43},
+    {"whole-slabs-112", whole_slabs, 6},
+    {"whole-slabs-896", whole_slabs, 18},
+    {"whole-slabs-3584", whole_slabs, 26},
+    {"whole-slabs-20480", whole_slabs, 36},
     {"remote-free-small", remote_free, 48},
     {"remote-free-medium", remote_free, 1500},
     {"remote-free-large", remote_free, 20000},

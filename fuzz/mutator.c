@@ -19,6 +19,8 @@
  * 4. How it fails. Without memory the input is returned as it was.
  */
 #include "mutator.h"
+#include "heap/layout.h"
+#include "trace/raw.h"
 
 #include <ashlar/trace.h>
 #include <stdlib.h>
@@ -98,8 +100,7 @@ static enum slot_state wanted_state(uint8_t kind) {
     return SLOT_LIVE;
 }
 
-static void simulate_one(struct mutation *m, const struct ashlar_op *op) {
-    uint32_t slot = op->slot % SLOTS;
+static void simulate_one(struct mutation *m, const struct ashlar_op *op, uint32_t slot) {
     bool live = m->state[slot] == SLOT_LIVE;
     uint64_t count = op->kind == ASHLAR_OP_CALLOC ? op->arg : 1;
     bool sane = op->size <= SANE_BYTES && count <= SANE_BYTES && op->size * count <= SANE_BYTES;
@@ -132,7 +133,10 @@ static void simulate_one(struct mutation *m, const struct ashlar_op *op) {
 /* What the operations before `until` leave in the slots. */
 static void simulate(struct mutation *m, size_t until) {
     memset(m->state, SLOT_EMPTY, sizeof m->state);
-    for (size_t i = 0; i < until; i++) simulate_one(m, &m->trace.ops[i]);
+    for (size_t i = 0; i < until; i++) {
+        const struct ashlar_op *op = &m->trace.ops[i];
+        for (size_t n = ash_raw_times(op); n-- > 0;) simulate_one(m, op, ash_raw_slot(op, n));
+    }
 }
 static bool in_state(const struct mutation *m, uint32_t slot, enum slot_state state) {
     return state == SLOT_EMPTY ? m->state[slot] != SLOT_LIVE : m->state[slot] == state;
@@ -484,6 +488,70 @@ static bool fill_and_drain(struct mutation *m) {
     free(order);
     return done;
 }
+static bool loops_well(uint8_t kind) {
+    return kind <= ASHLAR_OP_CALLOC || kind == ASHLAR_OP_FREE;
+}
+/* A record becomes a loop, another loop, or a single operation; as long as slots are as it wants
+ * them. */
+static bool change_loop(struct mutation *m) {
+    size_t at, fitting = 0;
+    if (!pick_op(m, loops_well, &at)) return false;
+    struct ashlar_op *op = &m->trace.ops[at];
+    simulate(m, at);
+    size_t step = one_in(m, 2) ? 1 : pick_length(m, ASH_RAW_STEP_MAX);
+    op->flags = ash_raw_loop(ASH_RAW_TIMES_MAX, step);
+    while (fitting < ASH_RAW_TIMES_MAX &&
+           in_state(m, ash_raw_slot(op, fitting), wanted_state(op->kind)))
+        fitting++;
+    size_t times = one_in(m, 3) ? fitting : pick_length(m, fitting + 1);
+    op->flags = times > 1 ? ash_raw_loop(times < fitting ? times : fitting, step) : 0;
+    return true;
+}
+/* How many blocks of a class to fill: about a slab, about two, about a window less. */
+static size_t pick_blocks(struct mutation *m, uint32_t class_index) {
+    size_t slab = ash_classes[class_index].block_count;
+    size_t count = slab * (1 + pick(m, 3));
+    size_t nudge = one_in(m, 2) ? pick(m, 3) : pick_length(m, ASH_WINDOW_BLOCKS);
+    count = one_in(m, 2) ? count + nudge : count - (nudge < count ? nudge : 0);
+    if (count > SLOTS) return SLOTS;
+    return count > 0 ? count : 1;
+}
+/* Fills whole slabs of a class, frees much of them in loops, perhaps from another thread, and
+ * allocates again: the last window of a slab, which is short, full slabs that come back, and slabs
+ * that become empty are all reached this way only. */
+static bool fill_slabs(struct mutation *m) {
+    struct ashlar_op ops[12];
+    size_t made = 0, at = pick_place(m);
+    uint32_t class_index = (uint32_t)pick(m, ASH_CLASS_COUNT);
+    size_t count = pick_blocks(m, class_index);
+    uint32_t slot;
+    simulate(m, at);
+    if (!pick_slot(m, SLOT_EMPTY, &slot)) return false;
+    struct ashlar_op op = {.kind = ASHLAR_OP_MALLOC, .size = ash_classes[class_index].block_bytes};
+    op.thread = pick_thread(m);
+    for (size_t done = 0; done < count; done += ash_raw_times(&op)) {
+        size_t left = count - done;
+        op.slot = (uint32_t)((slot + done) % SLOTS);
+        op.flags = ash_raw_loop(left < ASH_RAW_TIMES_MAX ? left : ASH_RAW_TIMES_MAX, 1);
+        ops[made++] = op;
+    }
+    uint8_t owner = op.thread;
+    op = (struct ashlar_op){.kind = ASHLAR_OP_FREE, .thread = owner};
+    if (one_in(m, 3)) op.thread = pick_thread(m);
+    for (size_t loops = pick(m, 4); loops > 0; loops--) {
+        size_t from = one_in(m, 3) ? 0 : pick(m, count), left = count - from;
+        size_t step = one_in(m, 2) ? 1 : pick_length(m, ASH_RAW_STEP_MAX);
+        size_t times = one_in(m, 2) ? (left + step - 1) / step : pick_length(m, left);
+        op.slot = (uint32_t)((slot + from) % SLOTS);
+        op.flags = ash_raw_loop(times < ASH_RAW_TIMES_MAX ? times : ASH_RAW_TIMES_MAX, step);
+        ops[made++] = op;
+    }
+    op = (struct ashlar_op){.kind = ASHLAR_OP_MALLOC, .thread = owner, .slot = slot};
+    op.size = ash_classes[class_index].block_bytes;
+    op.flags = ash_raw_loop(pick_length(m, 64), 1);
+    if (one_in(m, 2)) ops[made++] = op;
+    return insert_ops(m, at, ops, made);
+}
 /* Frees every n-th live slot: holes in slabs and between spans. */
 static bool free_some_live(struct mutation *m) {
     struct ashlar_op ops[RANGE_MAX * 4];
@@ -575,6 +643,8 @@ static const struct edit edits[] = {
     {"switch-thread", switch_thread, 5},
     {"change-header", change_header, 2},
     {"fill-and-drain", fill_and_drain, 6},
+    {"change-loop", change_loop, 5},
+    {"fill-slabs", fill_slabs, 9},
     {"free-some-live", free_some_live, 4},
     {"realloc-ladder", realloc_ladder, 4},
     {"inject-fault", inject_fault, 3},
@@ -600,7 +670,7 @@ static bool open_mutation(struct mutation *m, const uint8_t *data, size_t size, 
     if (capacity < ASHLAR_RAW_HEADER_BYTES + ASHLAR_OP_BYTES) return false;
     m->max_ops = (capacity - ASHLAR_RAW_HEADER_BYTES) / ASHLAR_OP_BYTES;
     ashlar_trace_init(&m->trace);
-    return ashlar_trace_decode_raw(data, size, m->max_ops, &m->trace);
+    return ash_raw_records(data, size, m->max_ops, &m->trace);
 }
 /* A region of the default 1 TiB serves blocks of gigabytes, and each full check then walks through
  * their pages: hundreds of times slower, and no more is reached. A few inputs may. */
@@ -729,7 +799,7 @@ size_t ash_crossover(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b
     size_t made = 0;
     ashlar_trace_init(&other);
     if (m != NULL && open_mutation(m, a, a_size, capacity, seed)) {
-        if (ashlar_trace_decode_raw(b, b_size, m->max_ops, &other)) cross(m, &other);
+        if (ash_raw_records(b, b_size, m->max_ops, &other)) cross(m, &other);
         made = close_mutation(m, out, capacity);
     } else if (m != NULL) {
         ashlar_trace_free(&m->trace);

@@ -64,7 +64,7 @@ struct ashlar_op {
 };
 enum {
     ASHLAR_OP_BYTES = 24,
-    ASHLAR_RAW_SLOTS = 1024,
+    ASHLAR_RAW_SLOTS = 2048,
     ASHLAR_RAW_THREADS = 4,
     ASHLAR_RAW_HEADER_BYTES = 8
 };
@@ -108,9 +108,9 @@ struct ashlar_trace_error {
 
 /* Raw fuzzer inputs: a header of ASHLAR_RAW_HEADER_BYTES (heap kind, heap size, threads, seed; see
  * docs/TRACE_FORMAT.md), then records; total: the kind is taken modulo the table, slot modulo
- * ASHLAR_RAW_SLOTS, thread modulo the header's threads, a partial record is filled with zeros. At
- * most `max_ops` operations. False: no memory. encode_raw is its inverse for traces within those
- * limits. */
+ * ASHLAR_RAW_SLOTS, thread modulo the header's threads, a partial record is filled with zeros. A
+ * record may stand for a loop, which is written out. At most `max_ops` operations. False: no
+ * memory. encode_raw is its inverse for traces within those limits. */
 bool ashlar_trace_decode_raw(const uint8_t *bytes, size_t size, size_t max_ops,
                              struct ashlar_trace *out);
 size_t ashlar_trace_encode_raw(const struct ashlar_trace *trace, uint8_t *out,

@@ -165,6 +165,7 @@ static bool bin_sweep_on(struct ash_bin *bin, struct ash_heap *heap) {
     /* Of its own blocks, since a last window has fewer: one that is all free is never left, so no
      * slab is queued with nothing live in it. */
     uint64_t all = ash_full_word(head->block_count, bin->window_index);
+    if (ASH_PLANTED(30)) all = ash_low_bits(window_blocks(head));
     if (ash_count_bits(left) * STAY_SHARE >= ash_count_bits(all)) {
         bin->candidates = left;
         return true;

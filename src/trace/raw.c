@@ -9,12 +9,19 @@
  *           3  ignored
  *           4  seed, 32 bits, little-endian
  *   record  as struct ashlar_op, little-endian: kind modulo the table, thread modulo the threads,
- *           slot modulo 1,024; fields that the kind does not have are ignored
+ *           slot modulo 2,048; fields that the kind does not have are ignored
+ *   flags   of a record whose kind has a slot: a loop. Bits 0..9 say how often the operation comes
+ *           again, each time on a slot further on by 1 + bits 10..15
+ *
+ * Loops are there because what breaks slabs needs hundreds of blocks of one class, which a mutator
+ * of single operations does not make. They are written out when a trace is decoded, up to
+ * REPEATS_MAX operations: the model knows nothing of them. The mutator works on the records.
  *
  * A header that is cut off, or a record, is filled with zeros. Decoding, encoding and decoding
  * again gives the same trace; encoding is exact for traces that stay within the moduli, whose heap
  * size is a multiple and whose slots are the ones used.
  */
+#include "trace/raw.h"
 #include "trace/bytes.h"
 #include "trace/model.h"
 #include "trace/parse.h"
@@ -22,7 +29,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMORY_UNIT_KIB = 64, RESERVED_UNIT_MIB = 64, SIZE_CODE_MAX = 255 };
+enum {
+    MEMORY_UNIT_KIB = 64,
+    RESERVED_UNIT_MIB = 64,
+    SIZE_CODE_MAX = 255,
+    REPEATS_MAX = 1 << 16, /* so that few bytes do not ask for much memory */
+};
 
 static void decode_header(const uint8_t *header, struct ashlar_trace *out) {
     ashlar_trace_init(out);
@@ -41,16 +53,17 @@ static void decode_record(const uint8_t *record, uint32_t threads, struct ashlar
     op->size = ash_load(record + 8, 8);
     op->arg = ash_load(record + 16, 8);
     ash_op_normalise(op);
+    if (ash_op_info(op->kind)->has_slot) op->flags = (uint16_t)ash_load(record + 2, 2);
 }
 
-bool ashlar_trace_decode_raw(const uint8_t *bytes, size_t size, size_t max_ops,
-                             struct ashlar_trace *out) {
+bool ash_raw_records(const uint8_t *bytes, size_t size, size_t max_records,
+                     struct ashlar_trace *out) {
     uint8_t header[ASHLAR_RAW_HEADER_BYTES] = {0};
     size_t at = size < sizeof header ? size : sizeof header;
     if (at) memcpy(header, bytes, at);
     decode_header(header, out);
     size_t count = (size - at + ASHLAR_OP_BYTES - 1) / ASHLAR_OP_BYTES;
-    if (count > max_ops) count = max_ops;
+    if (count > max_records) count = max_records;
     if (!ash_trace_reserve(out, count)) return false;
     for (size_t i = 0; i < count; i++, at += ASHLAR_OP_BYTES) {
         uint8_t partial[ASHLAR_OP_BYTES] = {0};
@@ -59,6 +72,39 @@ bool ashlar_trace_decode_raw(const uint8_t *bytes, size_t size, size_t max_ops,
         decode_record(record, out->threads, &out->ops[i]);
     }
     out->count = count;
+    return true;
+}
+
+/* Writes the loops out, from the last record on, so that it can be done in place. */
+static bool write_out(struct ashlar_trace *trace, size_t max_ops) {
+    size_t records = trace->count, count = 0, repeats = 0;
+    for (size_t i = 0; i < records; i++) {
+        struct ashlar_op *op = &trace->ops[i];
+        size_t times = ash_raw_times(op);
+        if (repeats + times - 1 > REPEATS_MAX || count + times > max_ops) {
+            op->flags = 0;
+            times = 1;
+        }
+        if (count + times > max_ops) records = i;
+        if (i < records) count += times;
+        repeats += times - 1;
+    }
+    if (!ash_trace_reserve(trace, count)) return false;
+    trace->count = count;
+    for (size_t at = count; records-- > 0;) {
+        const struct ashlar_op op = trace->ops[records];
+        for (size_t i = ash_raw_times(&op); i-- > 0;) {
+            trace->ops[--at] = op;
+            trace->ops[at].slot = ash_raw_slot(&op, i);
+            trace->ops[at].flags = 0;
+        }
+    }
+    return true;
+}
+
+bool ashlar_trace_decode_raw(const uint8_t *bytes, size_t size, size_t max_ops,
+                             struct ashlar_trace *out) {
+    if (!ash_raw_records(bytes, size, max_ops, out) || !write_out(out, max_ops)) return false;
     uint32_t threads = out->threads;
     ash_trace_fit(out);
     out->threads = threads;
@@ -80,7 +126,7 @@ static void encode_record(const struct ashlar_op *op, uint32_t threads, uint8_t 
     ash_op_normalise(&normal);
     ash_store(record, normal.kind, 1);
     ash_store(record + 1, normal.thread % threads, 1);
-    ash_store(record + 2, 0, 2);
+    ash_store(record + 2, ash_op_info(normal.kind)->has_slot ? op->flags : 0, 2);
     ash_store(record + 4, normal.slot % ASHLAR_RAW_SLOTS, 4);
     ash_store(record + 8, normal.size, 8);
     ash_store(record + 16, normal.arg, 8);

@@ -67,28 +67,68 @@ static void assert_well_formed(const struct ashlar_trace *trace) {
     for (size_t i = 0; i < trace->count; i++) assert_null(ash_op_problem(&trace->ops[i], trace));
 }
 
-/* Any bytes are a trace; what it is encoded as decodes to the same, and encodes to the same. */
+/* Any bytes are a trace, of an operation each record but for loops; what it is encoded as decodes
+ * to the same, and encodes to the same. */
 static void raw_is_total(void **state) {
     (void)state;
     uint64_t random = 11;
-    uint8_t bytes[600], first[640], second[640];
-    for (unsigned round = 0; round < 20000; round++) {
+    uint8_t bytes[600];
+    size_t room = 8 + (((size_t)1 << 16) + 25) * 24;
+    uint8_t *first = malloc(room), *second = malloc(room);
+    assert_true(first != NULL && second != NULL);
+    for (unsigned round = 0; round < 8000; round++) {
+        bool loops = round % 16 == 0;
         size_t size = test_below(&random, sizeof bytes + 1);
-        for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)test_random(&random);
+        for (size_t i = 0; i < size; i++) {
+            bool flags = i >= 8 && ((i - 8) % 24 == 2 || (i - 8) % 24 == 3);
+            bytes[i] = flags && !loops ? 0 : (uint8_t)test_random(&random);
+        }
         struct ashlar_trace trace, back;
         assert_true(ashlar_trace_decode_raw(bytes, size, SIZE_MAX, &trace));
         size_t records = size > 8 ? (size - 8 + 23) / 24 : 0;
-        assert_int_equal(trace.count, records);
+        assert_true(loops ? trace.count >= records : trace.count == records);
         assert_well_formed(&trace);
-        size_t needed = ashlar_trace_encode_raw(&trace, first, sizeof first);
-        assert_int_equal(needed, 8 + records * 24);
+        size_t needed = ashlar_trace_encode_raw(&trace, first, room);
+        assert_int_equal(needed, 8 + trace.count * 24);
         assert_true(ashlar_trace_decode_raw(first, needed, SIZE_MAX, &back));
         test_same(&trace, &back, "raw fixed point", round);
-        assert_int_equal(ashlar_trace_encode_raw(&back, second, sizeof second), needed);
+        assert_int_equal(ashlar_trace_encode_raw(&back, second, room), needed);
         assert_memory_equal(first, second, needed);
         ashlar_trace_free(&trace);
         ashlar_trace_free(&back);
     }
+    free(first);
+    free(second);
+}
+
+/* Three blocks on slots two apart, and one of them wraps; a loop that is too long is done once. */
+static void raw_writes_loops_out(void **state) {
+    (void)state;
+    uint8_t bytes[8 + 3 * 24] = {0};
+    bytes[8 + 2] = 2;      /* twice again */
+    bytes[8 + 3] = 1 << 2; /* step 2 */
+    bytes[8 + 4] = (ASHLAR_RAW_SLOTS - 3) & 0xff;
+    bytes[8 + 5] = (ASHLAR_RAW_SLOTS - 3) >> 8;
+    bytes[8 + 24] = ASHLAR_OP_TRIM; /* has no slot */
+    bytes[8 + 24 + 2] = 9;
+    bytes[8 + 48] = ASHLAR_OP_FREE;
+    bytes[8 + 48 + 2] = 1;
+    struct ashlar_trace trace;
+    assert_true(ashlar_trace_decode_raw(bytes, sizeof bytes, 6, &trace));
+    const struct ashlar_op whole[] = {{ASHLAR_OP_MALLOC, 0, 0, ASHLAR_RAW_SLOTS - 3, 0, 0},
+                                      {ASHLAR_OP_MALLOC, 0, 0, ASHLAR_RAW_SLOTS - 1, 0, 0},
+                                      {ASHLAR_OP_MALLOC, 0, 0, 1, 0, 0},
+                                      {ASHLAR_OP_TRIM, 0, 0, 0, 0, 0},
+                                      {ASHLAR_OP_FREE, 0, 0, 0, 0, 0},
+                                      {ASHLAR_OP_FREE, 0, 0, 1, 0, 0}};
+    assert_int_equal(trace.count, 6);
+    assert_memory_equal(trace.ops, whole, sizeof whole);
+    ashlar_trace_free(&trace);
+    assert_true(ashlar_trace_decode_raw(bytes, sizeof bytes, 2, &trace));
+    assert_int_equal(trace.count, 2);
+    assert_memory_equal(&trace.ops[0], &whole[0], sizeof *whole);
+    assert_memory_equal(&trace.ops[1], &whole[3], sizeof *whole);
+    ashlar_trace_free(&trace);
 }
 
 static void raw_respects_its_bounds(void **state) {
@@ -129,8 +169,8 @@ static void raw_says_what_it_loses(void **state) {
     (void)state;
     struct ashlar_trace trace;
     ashlar_trace_init(&trace);
-    const struct ashlar_op ops[] = {{ASHLAR_OP_MALLOC, 0, 0, 1023, 1, 0},
-                                    {ASHLAR_OP_MALLOC, 0, 0, 1024, 1, 0},
+    const struct ashlar_op ops[] = {{ASHLAR_OP_MALLOC, 0, 0, ASHLAR_RAW_SLOTS - 1, 1, 0},
+                                    {ASHLAR_OP_MALLOC, 0, 0, ASHLAR_RAW_SLOTS, 1, 0},
                                     {ASHLAR_OP_MALLOC, 4, 0, 0, 1, 0}};
     for (unsigned i = 0; i < 3; i++) assert_true(ashlar_trace_append(&trace, &ops[i]));
     struct test_bytes raw = test_encode(&trace, ASHLAR_FORMAT_RAW, false);
@@ -181,6 +221,7 @@ int main(void) {
         cmocka_unit_test(binary_is_lossless),
         cmocka_unit_test(raw_is_lossless_within_its_limits),
         cmocka_unit_test(raw_is_total),
+        cmocka_unit_test(raw_writes_loops_out),
         cmocka_unit_test(raw_respects_its_bounds),
         cmocka_unit_test(raw_fills_what_is_cut_off),
         cmocka_unit_test(raw_says_what_it_loses),
