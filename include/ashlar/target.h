@@ -1,7 +1,12 @@
 /* A target: an allocator under test, as a table of functions and what it promises.
  *
- * An adapter for another allocator is one such table. Thread safety: the oracle calls from one OS
- * thread at a time.
+ * An adapter for another allocator is one such table; docs/FUZZ_YOUR_ALLOCATOR.md shows two. What
+ * every malloc promises is always checked: blocks apart from each other, their contents kept,
+ * calloc's zeros, no block for a size above PTRDIFF_MAX or a product that wraps. Where allocators
+ * may differ, a flag says what this one does, and what no flag promises is no finding. A function
+ * that is NULL is not called.
+ *
+ * Thread safety: the oracle calls from one OS thread at a time.
  */
 #ifndef ASHLAR_TARGET_H
 #define ASHLAR_TARGET_H
@@ -21,6 +26,9 @@ enum ashlar_target_flags {
     ASHLAR_TARGET_FINDS_SIZE = 16,   /* a sized free of another class is reported */
     ASHLAR_TARGET_OWNS_MAPPING = 32, /* destroy gives back everything mapped */
     ASHLAR_TARGET_PROCESS_WIDE = 64, /* all instances are one: nothing is gone after destroy */
+    ASHLAR_TARGET_ZERO_ANY = 128,    /* malloc(0) gives NULL or a distinct block, as it likes */
+    ASHLAR_TARGET_ALIGNS_ALL = 256,  /* `alignment` holds for sizes below it, too */
+    ASHLAR_TARGET_KEEPS_ERRNO = 512, /* free, and realloc to 0, leave errno as it was */
 };
 
 struct ashlar_target_config {
@@ -37,7 +45,10 @@ struct ashlar_target_config {
 struct ashlar_target {
     const char *name;
     uint32_t flags;   /* enum ashlar_target_flags */
-    size_t alignment; /* promised for malloc: min(this, largest power of two not above the size) */
+    size_t alignment; /* promised for malloc: min(this, largest power of two not above the size);
+                         with ALIGNS_ALL just this */
+    size_t capacity;  /* PROCESS_WIDE: with so many bytes live, a small request still has room; 0:
+                             64 MiB */
     size_t alignment_max; /* largest that aligned_alloc takes; 0: no aligned_alloc */
     enum ashlar_status (*create)(const struct ashlar_target *target,
                                  const struct ashlar_target_config *config, void **instance);
@@ -73,11 +84,41 @@ struct ashlar_target {
 
 extern const struct ashlar_target ashlar_target_core;
 extern const struct ashlar_target ashlar_target_libc;
-/* Any shared library with the malloc names, each with `prefix` before it ("" or "je_", ...). NULL
- * with a message in `error` when it cannot be loaded. End with ashlar_target_unload. */
+
+/* malloc's family as plain functions, which is what most allocators are. NULL where it has none;
+ * malloc, calloc and free it must have. */
+struct ashlar_malloc_family {
+    void *(*malloc)(size_t bytes);
+    void *(*calloc)(size_t count, size_t bytes);
+    void *(*realloc)(void *block, size_t bytes);
+    int (*posix_memalign)(void **block, size_t alignment, size_t bytes);
+    void *(*aligned_alloc)(size_t alignment,
+                           size_t bytes); /* asked when there is no posix_memalign:
+                                                               powers of two only */
+    void (*free)(void *block);
+    size_t (*usable_size)(void *block);
+    int (*trim)(size_t keep);
+};
+/* The family as a process-wide target with 16-byte alignment; `flags` are what it promises besides.
+ * `family` has to outlive the target. Change what differs:
+ *
+ *   static const struct ashlar_malloc_family family = {.malloc = my_malloc, ...};
+ *   struct ashlar_target target = ashlar_target_of(&family, "mine", ASHLAR_TARGET_SETS_ERRNO);
+ *   target.alignment = 8;
+ */
+struct ashlar_target ashlar_target_of(const struct ashlar_malloc_family *family, const char *name,
+                                      uint32_t flags);
+
+/* Any shared library with the malloc names, each with `prefix` before it ("" or "je_", ...). What
+ * malloc(0) gives and whether failures set errno is found out by asking it once. NULL with a message
+ * in `error` when it cannot be loaded. End with ashlar_target_unload. */
 struct ashlar_target *ashlar_target_load(const char *path, const char *prefix, char *error,
                                          size_t error_bytes);
 void ashlar_target_unload(struct ashlar_target *target);
+
+/* What the harness of ashlar_add_fuzz_targets fuzzes: defined by the adapter, called once. NULL ends
+ * the harness; the adapter has said why. */
+const struct ashlar_target *ashlar_fuzz_target(void);
 
 #ifdef __cplusplus
 }

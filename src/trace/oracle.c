@@ -190,7 +190,8 @@ static uint64_t promised_alignment(const struct ashlar_oracle *oracle,
     uint64_t natural = oracle->target->alignment;
     uint64_t fitting =
         wanted->requested > 1 ? UINT64_C(1) << ash_highest_bit(wanted->requested) : 1;
-    if (fitting < natural) natural = fitting;
+    bool all = (oracle->target->flags & ASHLAR_TARGET_ALIGNS_ALL) != 0;
+    if (fitting < natural && !all) natural = fitting;
     return wanted->alignment > natural ? wanted->alignment : natural;
 }
 

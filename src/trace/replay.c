@@ -11,8 +11,10 @@
  *    fault can explain the failure and the bound on what the heap holds leaves room. The bound
  *    (oracle.c) is generous, so that this check never cries wolf; a heap that loses pages is still
  *    found, when it has lost most of them. A fault fails one call, so it explains one NULL; it is
- *    taken as spent only by a NULL that nothing else explains. For targets that are the whole
- *    process, the bound is 64 MiB of live bytes.
+ *    taken as spent only by a NULL that nothing else explains. The bound of oracle.c knows how the
+ *    core lays out blocks; other heaps must serve while a sixteenth of them is live (a bad layout of
+ *    blocks between 16 bytes and 1 KiB costs first-fit a factor of six), and targets that are the
+ *    whole process up to their capacity.
  * 3. After each operation: a part of one other live block is verified (upper tiers), the native
  *    O(1) check runs around the touched block, and the full one when it is due.
  * 4. The end: all contents, the native full check, the heap's own live blocks against the oracle's,
@@ -32,6 +34,8 @@
 enum {
     ERRNO_MARK = 4242, /* no real error number */
     SURE_BYTES = 1024, /* requests up to here must not fail without a reason */
+    HEADER_BYTES = 64, /* more than an allocator adds to a small block */
+    FRAGMENTED = 16,   /* a heap whose blocks lie badly may be full with this part of it live */
 };
 #define PROCESS_BYTES (UINT64_C(64) << 20)
 /* Targets that abort on exhaustion are not asked for more at once. */
@@ -77,9 +81,12 @@ static bool absurd_size(const struct request *request) {
 /* Only an injected fault can explain that this small request fails. */
 static bool surely_fits(const struct ash_replay *replay, const struct request *request) {
     if (request->bytes > SURE_BYTES || request->alignment > SURE_BYTES) return false;
+    const struct ashlar_oracle *oracle = replay->oracle;
     bool process = (replay->target->flags & ASHLAR_TARGET_PROCESS_WIDE) != 0;
-    uint64_t held = process ? replay->oracle->live_bytes : ash_oracle_held_bytes(replay->oracle);
-    return held < replay->heap_bytes;
+    if (process) return oracle->live_bytes < replay->heap_bytes;
+    if (replay->target->heap != NULL) return ash_oracle_held_bytes(oracle) < replay->heap_bytes;
+    uint64_t least = oracle->live_bytes + (uint64_t)oracle->live_count * HEADER_BYTES;
+    return least < replay->heap_bytes / FRAGMENTED;
 }
 
 static bool refused_alignment(const struct ash_replay *replay, const struct request *request) {
@@ -110,7 +117,8 @@ static enum ash_step judge_null(struct ash_replay *replay, const struct request 
     uint32_t flags = replay->target->flags;
     bool zero = request->bytes == 0 && !request->overflow;
     enum expectation expected = expect(replay, request);
-    if (zero && (flags & ASHLAR_TARGET_ZERO_IS_NULL) != 0) return ASH_STEP_RUN;
+    if (zero && (flags & (ASHLAR_TARGET_ZERO_IS_NULL | ASHLAR_TARGET_ZERO_ANY)) != 0)
+        return ASH_STEP_RUN;
     if (expected == MUST_SUCCEED)
         return ash_step(ash_oracle_fail(
             oracle, zero ? ASHLAR_ORACLE_ZERO_SIZE : ASHLAR_ORACLE_NULL, 0, request->bytes, 0,
@@ -198,7 +206,7 @@ static enum ash_step resize_failed(struct ash_replay *replay, const struct ashla
     struct ashlar_oracle *oracle = replay->oracle;
     const struct ash_slot *slot = ash_replay_slot(replay, op);
     if (op->size == 0 && error != ENOMEM) {
-        if ((replay->target->flags & ASHLAR_TARGET_SETS_ERRNO) != 0 && error != ERRNO_MARK)
+        if ((replay->target->flags & ASHLAR_TARGET_KEEPS_ERRNO) != 0 && error != ERRNO_MARK)
             return ash_step(ash_oracle_fail(
                 oracle, ASHLAR_ORACLE_ERRNO, slot->address, ERRNO_MARK, (uint64_t)error,
                 "expected errno kept by realloc to 0, found %d", error));
@@ -255,7 +263,8 @@ static enum ash_step op_free(struct ash_replay *replay, const struct ashlar_op *
     int error = errno;
     if (replay->oracle->misuse_count != 0) return ASH_STEP_RUN;
     ash_oracle_drop(replay->oracle, op->slot);
-    if ((target->flags & ASHLAR_TARGET_SETS_ERRNO) == 0 || error == ERRNO_MARK) return ASH_STEP_RUN;
+    if ((target->flags & ASHLAR_TARGET_KEEPS_ERRNO) == 0 || error == ERRNO_MARK)
+        return ASH_STEP_RUN;
     return ash_step(ash_oracle_fail(replay->oracle, ASHLAR_ORACLE_ERRNO, (uintptr_t)block,
                                     ERRNO_MARK, (uint64_t)error,
                                     "expected errno kept by free, found %d", error));
@@ -505,7 +514,9 @@ static enum ash_step run_ops(struct ash_replay *replay) {
  * rounding may take. */
 static uint64_t heap_bytes(const struct ash_replay *replay) {
     const struct ashlar_trace *trace = replay->trace;
-    if ((replay->target->flags & ASHLAR_TARGET_PROCESS_WIDE) != 0) return PROCESS_BYTES;
+    uint64_t capacity = replay->target->capacity;
+    if ((replay->target->flags & ASHLAR_TARGET_PROCESS_WIDE) != 0)
+        return capacity != 0 ? capacity : PROCESS_BYTES;
     bool in_memory = trace->heap == ASHLAR_HEAP_IN_MEMORY;
     uint64_t bytes = (uint64_t)trace->heap_kib << (in_memory ? 10 : 20);
     if (!in_memory || bytes == 0) return UINT64_C(48) << 20; /* reserving may fall back so far */

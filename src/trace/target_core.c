@@ -356,8 +356,8 @@ static bool core_flip(void *instance, uint64_t bit) {
 
 const struct ashlar_target ashlar_target_core = {
     .name = "ashlar",
-    .flags = ASHLAR_TARGET_SETS_ERRNO | ASHLAR_TARGET_FINDS_MISUSE | ASHLAR_TARGET_FINDS_SIZE |
-             ASHLAR_TARGET_OWNS_MAPPING,
+    .flags = ASHLAR_TARGET_SETS_ERRNO | ASHLAR_TARGET_KEEPS_ERRNO | ASHLAR_TARGET_FINDS_MISUSE |
+             ASHLAR_TARGET_FINDS_SIZE | ASHLAR_TARGET_OWNS_MAPPING,
     .alignment = ASH_BLOCK_ALIGN,
     .alignment_max = ASH_ALIGNMENT_MAX,
     .create = core_create,

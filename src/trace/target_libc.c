@@ -65,7 +65,7 @@ static void libc_trim(void *instance, uint32_t thread) {
 
 const struct ashlar_target ashlar_target_libc = {
     .name = "libc",
-    .flags = ASHLAR_TARGET_SETS_ERRNO | ASHLAR_TARGET_PROCESS_WIDE,
+    .flags = ASHLAR_TARGET_SETS_ERRNO | ASHLAR_TARGET_KEEPS_ERRNO | ASHLAR_TARGET_PROCESS_WIDE,
     .alignment = alignof(max_align_t),
     .alignment_max = (size_t)1 << 62,
     .create = libc_create,
