@@ -93,8 +93,11 @@ void ash_fuzz_report(const struct ashlar_trace *trace, const struct ashlar_repla
     char op[160] = "none";
     if (finding->op_index < trace->count)
         ashlar_op_text(&trace->ops[finding->op_index], op, sizeof op);
-    fprintf(stderr, "FINDING code=%s layer=%s operation=%zu\n", info ? info->code : "unknown",
-            layer_name(finding->layer), finding->op_index);
+    const char *kind = "end";
+    if (finding->op_index < trace->count)
+        kind = ashlar_op_name((enum ashlar_op_kind)trace->ops[finding->op_index].kind);
+    fprintf(stderr, "FINDING code=%s layer=%s operation=%zu kind=%s\n",
+            info ? info->code : "unknown", layer_name(finding->layer), finding->op_index, kind);
     fprintf(stderr, "%s\n  operation %zu: %s\n  %s\n", info ? info->summary : "", finding->op_index,
             op, finding->text);
     fprintf(stderr, "trace:\n");

@@ -217,8 +217,8 @@ static void cut(struct chunk *chunk, size_t bytes) {
     size_t before = behind->before;
     resize(chunk, bytes, true);
     resize(rest, left, true);
-    if (has(BEFORE_STALE)) behind->before = before;
     release(rest);
+    if (has(BEFORE_STALE)) behind->before = before;
     if (has(TAIL_LINKED_TWICE) && left > 4096 && left < ARENA_BYTES / 2) link_free(rest);
 }
 
@@ -230,7 +230,7 @@ void *teach_malloc(size_t bytes) {
     struct chunk *chunk = whole != 0 ? find_fit(whole) : NULL;
     if (chunk == NULL) return fail();
     unlink_free(chunk);
-    resize(chunk, bytes_of(chunk), true);
+    chunk->bytes |= 1;
     cut(chunk, whole);
     char *end = (char *)after(chunk) + LEAST_BYTES;
     if (end > heap.touched) heap.touched = end;

@@ -1,5 +1,5 @@
-/* A small allocator to learn fuzzing with: malloc's family in one file, and twenty classic bugs that
- * can be switched on, one at a time: TEACH_BUG=name in the environment. See teach.c. */
+/* A small allocator to learn fuzzing with: malloc's family in one file, and twenty classic bugs
+ * that can be switched on, one at a time: TEACH_BUG=name in the environment. See teach.c. */
 #ifndef TEACH_H
 #define TEACH_H
 

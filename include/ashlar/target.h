@@ -110,14 +110,14 @@ struct ashlar_target ashlar_target_of(const struct ashlar_malloc_family *family,
                                       uint32_t flags);
 
 /* Any shared library with the malloc names, each with `prefix` before it ("" or "je_", ...). What
- * malloc(0) gives and whether failures set errno is found out by asking it once. NULL with a message
- * in `error` when it cannot be loaded. End with ashlar_target_unload. */
+ * malloc(0) gives and whether failures set errno is found out by asking it once. NULL with a
+ * message in `error` when it cannot be loaded. End with ashlar_target_unload. */
 struct ashlar_target *ashlar_target_load(const char *path, const char *prefix, char *error,
                                          size_t error_bytes);
 void ashlar_target_unload(struct ashlar_target *target);
 
-/* What the harness of ashlar_add_fuzz_targets fuzzes: defined by the adapter, called once. NULL ends
- * the harness; the adapter has said why. */
+/* What the harness of ashlar_add_fuzz_targets fuzzes: defined by the adapter, called once. NULL
+ * ends the harness; the adapter has said why. */
 const struct ashlar_target *ashlar_fuzz_target(void);
 
 #ifdef __cplusplus

@@ -12,9 +12,9 @@
  *    (oracle.c) is generous, so that this check never cries wolf; a heap that loses pages is still
  *    found, when it has lost most of them. A fault fails one call, so it explains one NULL; it is
  *    taken as spent only by a NULL that nothing else explains. The bound of oracle.c knows how the
- *    core lays out blocks; other heaps must serve while a sixteenth of them is live (a bad layout of
- *    blocks between 16 bytes and 1 KiB costs first-fit a factor of six), and targets that are the
- *    whole process up to their capacity.
+ *    core lays out blocks; other heaps must serve while a sixteenth of them is live (a bad layout
+ *    of blocks between 16 bytes and 1 KiB costs first-fit a factor of six), and targets that are
+ *    the whole process up to their capacity.
  * 3. After each operation: a part of one other live block is verified (upper tiers), the native
  *    O(1) check runs around the touched block, and the full one when it is due.
  * 4. The end: all contents, the native full check, the heap's own live blocks against the oracle's,

@@ -63,9 +63,16 @@ static uint32_t ask(const struct ashlar_malloc_family *family) {
     bool sets = block == NULL && errno == ENOMEM;
     family->free(block);
     errno = 0;
-    block = family->calloc(SIZE_MAX / 2 + 1, 4); /* some set it for malloc alone */
+    block = family->calloc(SIZE_MAX / 2 + 1, 4); /* many set it for malloc alone */
     sets = sets && block == NULL && errno == ENOMEM;
     family->free(block);
+    if (family->realloc != NULL) {
+        void *volatile small = family->malloc(1);
+        errno = 0;
+        block = family->realloc(small, SIZE_MAX / 2 + 1);
+        sets = sets && block == NULL && errno == ENOMEM;
+        family->free(block != NULL ? block : small);
+    }
     return sets ? flags | ASHLAR_TARGET_SETS_ERRNO : flags;
 }
 

@@ -1,0 +1,66 @@
+/* fuzz_target: any allocator, through its adapter (ashlar/target.h), against the oracle.
+ *
+ * 1. One harness for every target. The adapter is linked in (ashlar_add_fuzz_targets) or is
+ *    library.c, which loads a shared library that the environment names. What the target promises
+ *    decides what is a finding; the oracle asks for nothing else.
+ *
+ * 2. Feedback. Coverage of the target where it was compiled for it. Besides, what it does is
+ *    feedback of its own (watch.c), so that a library without any instrumentation is fuzzed better
+ *    than at random, too.
+ *
+ * 3. Illegal operations are performed only on targets that promise to report them; elsewhere a
+ *    double free would prove nothing about the target. Contents are checked in samples and, of
+ *    small blocks, wholly (ASHLAR_FUZZ_TIER changes that).
+ *
+ * 4. A target that is the whole process keeps its heap from input to input. All blocks are freed at
+ *    the end of each, so most findings come again from one input alone; an adapter that can start
+ *    anew in `create` makes that all.
+ */
+#include "engine.h"
+#include "harness.h"
+#include "watch.h"
+
+#include <stdlib.h>
+
+enum { OPS_MAX = 4096 };
+
+static const struct ashlar_target *target(void) {
+    static const struct ashlar_target *watched;
+    if (watched != NULL) return watched;
+    const struct ashlar_target *adapted = ashlar_fuzz_target();
+    if (adapted == NULL) exit(2);
+    watched = ash_watch(adapted);
+    return watched;
+}
+
+/* Before AFL++ takes the process for its template: what the target does at its start is done once,
+ * and a library's coverage map is there when engines ask for its size. */
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    (void)argc, (void)argv;
+    target();
+    return 0;
+}
+
+static bool run(const uint8_t *data, size_t size, const char *file,
+                struct ash_fuzz_outcome *outcome) {
+    const struct ash_fuzz_tier *tier = ash_fuzz_tier();
+    struct ashlar_replay_options options = {
+        .target = target(),
+        .oracle = tier->oracle,
+        .verify_every = tier->verify_every,
+        .touched_check = tier->touched_check,
+    };
+    struct ashlar_trace trace;
+    struct ashlar_replay_result result = {0};
+    ashlar_trace_init(&trace);
+    if (ashlar_trace_decode_raw(data, size, OPS_MAX, &trace)) {
+        ashlar_replay(&trace, &options, &result);
+        ash_fuzz_count_replay(outcome, &result);
+        if (result.found) ash_fuzz_report(&trace, &result, "this program, with", file);
+        ashlar_replay_end(&result);
+    }
+    ashlar_trace_free(&trace);
+    return !result.found;
+}
+
+const struct ash_harness ash_harness = {.name = "fuzz_target", .run = run};

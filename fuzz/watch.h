@@ -1,0 +1,15 @@
+/* A target's behaviour as feedback: see watch.c. */
+#ifndef ASH_FUZZ_WATCH_H
+#define ASH_FUZZ_WATCH_H
+
+#include <ashlar/target.h>
+
+/* The same target, with its answers watched. One at a time; `inner` has to outlive it. */
+const struct ashlar_target *ash_watch(const struct ashlar_target *inner);
+
+/* features.c. Something new to engines when it was never reported before; `number` is below
+ * ASH_FEATURES. */
+enum { ASH_FEATURES = 1024 };
+void ash_feature(unsigned number);
+
+#endif
