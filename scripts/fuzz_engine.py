@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_ROOT = Path(os.environ.get("ASHLAR_BUILD_ROOT", ROOT / "build"))
@@ -21,6 +22,20 @@ REGRESSIONS = ROOT / "corpus" / "regressions"
 # 1,024 operations: long enough to fill several slabs, short enough for thousands a second.
 INPUT_BYTES = 8 + 24 * 1024
 TIMEOUT_SECONDS = 20
+
+
+class Harness(NamedTuple):
+    """What a harness starts from, whether its inputs are raw traces, and how one is run again."""
+    seeds: list
+    traces: bool
+    again: str
+
+
+HARNESSES = {
+    "fuzz_heap": Harness([SEEDS, REGRESSIONS], True,
+                         "ashlar replay --misuse expect --verify each --raw"),
+    "fuzz_corrupt": Harness([SEEDS, REGRESSIONS], True, "fuzz_corrupt"),
+}
 
 SANITIZERS = {
     "ASAN_OPTIONS": "abort_on_error=1:symbolize=0:detect_leaks=0:allocator_may_return_null=1:"
@@ -199,6 +214,20 @@ class Campaign:
                 edges = max(edges, int(fields.get("edges_found", 0)))
                 kept = max(kept, int(fields.get("corpus_count", 0)))
         return edges, kept
+
+    def minimized(self):
+        """How many of the inputs kept are enough for the same coverage."""
+        out = self.directory / "minimized"
+        env = dict(os.environ, **SANITIZERS, **(AFL if self.engine == "afl" else {}))
+        if self.engine == "libfuzzer":
+            out.mkdir()
+            command = [*STEADY, str(self.binary), "-merge=1", str(out), str(self.corpus),
+                       str(self.inputs)]
+        else:
+            command = [*STEADY, "afl-cmin", "-i", str(self.corpus / "main" / "queue"), "-o",
+                       str(out), "-m", "none", "--", str(self.binary)]
+        subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return sum(1 for p in out.iterdir() if p.is_file()) if out.is_dir() else 0
 
     def broke_down(self):
         """What the engine said when it never ran: no input counted, nothing found."""

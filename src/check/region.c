@@ -198,8 +198,8 @@ static uint32_t root_thread_heaps_made(struct ash_check *check) {
     return made;
 }
 
-/* How much of the thread heaps' table is committed: enough for those ever made, and no more than
- * that asks for (one more when a commit came before a failure). */
+/* How much of the thread heaps' table is committed: enough for those ever made (for the first one
+ * from the start), and no more than that asks for, but while another one is being made. */
 static void root_thread_heaps(struct ash_check *check) {
     const struct ash_heap *heap = check->heap;
     const struct ash_root *root = &heap->root;
@@ -216,9 +216,10 @@ static void root_thread_heaps(struct ash_check *check) {
     if ((root->flags & ASH_ROOT_RESERVED) != 0) {
         /* Commits go to ends of OS pages, counted from the root. */
         uint64_t before = root->thread_heaps - check->root_at;
-        expected = ash_round_up(before + least, unit) - before;
+        uint64_t first = least > 0 ? least : ASH_THREAD_HEAP_STRIDE;
+        expected = ash_round_up(before + first, unit) - before;
         uint64_t next = ash_round_up(before + least + ASH_THREAD_HEAP_STRIDE, unit) - before;
-        if (committed == next) expected = next;
+        if (committed == next && !check->reader->quiescent) expected = next;
     }
     if (committed == expected) return;
     ASH_FOUND(check, .code = ASHLAR_ROOT_COMMITTED, .expected = expected, .found = committed,
