@@ -1,8 +1,8 @@
 /* The table of fields, and the proofs of those that do not always matter.
  *
  * A row for each field of src/heap/layout.h, and none for padding, which the checker wants to be
- * zero. What a field may have become without the checker seeing it stands beside it twice: in words,
- * and as a function that judges the change at hand. So "irrelevant" is proved case by case.
+ * zero. What a field may have become without the checker seeing it stands beside it twice: in
+ * words, and as a function that judges the change at hand. So "irrelevant" is proved case by case.
  */
 #include "corrupt.h"
 

@@ -53,7 +53,7 @@ struct ash_corruption {
     const struct ashlar_check_report *report; /* of the check that found it sound */
 };
 
-/* Bytes of the structure that the rows cover; the rest is padding, which is checked like a field. */
+/* Bytes of the structure; those that no row covers are padding, which is checked like a field. */
 size_t ash_place_bytes(enum ash_place place);
 const char *ash_place_name(enum ash_place place);
 

@@ -2,8 +2,8 @@
  *
  * 1. What. An input is a raw trace; what it leaves in the heap is the ground. Then, many times: one
  *    field of one structure is changed (a bit, a byte, a step, another value), the heap is checked,
- *    and the field is put back. The check must call the heap corrupt, or the change must be one that
- *    the table of fields (corrupt.c) proves to be no damage. (Dirty bits are also tried with the
+ *    and the field is put back. The check must call the heap corrupt, or the change must be one
+ *    that the table of fields (corrupt.c) proves to be no damage. (Dirty bits are also tried with the
  *    check of contents, which is what proves them.) It must not crash, hang, change
  *    anything, nor allocate, which it has no means to.
  *
