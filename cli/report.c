@@ -172,6 +172,7 @@ static bool uses_slot(const struct ashlar_op *op) {
     case ASHLAR_OP_RESET:
     case ASHLAR_OP_FREE_FOREIGN:
     case ASHLAR_OP_FLIP:
+    case ASHLAR_OP_STEP:
         return false;
     default:
         return op->kind < ASHLAR_OP_COUNT;

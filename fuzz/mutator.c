@@ -325,7 +325,7 @@ static bool change_kind(struct mutation *m) {
     if (!pick_op(m, any_kind, &at)) return false;
     simulate(m, at);
     struct ashlar_op *op = &m->trace.ops[at];
-    struct ashlar_op made = make_op(m, (uint8_t)pick(m, ASHLAR_OP_COUNT));
+    struct ashlar_op made = make_op(m, (uint8_t)pick(m, ASHLAR_OP_STEP));
     if (one_in(m, 2)) made.slot = op->slot;
     if (has_size(made.kind) && op->size != 0 && one_in(m, 2)) made.size = op->size;
     *op = made;

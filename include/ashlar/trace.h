@@ -49,6 +49,9 @@ enum ashlar_op_kind {
     ASHLAR_OP_WRITE_PAST,      /* live slot, arg: offset behind the requested end, size: bytes */
     ASHLAR_OP_WRITE_STALE,     /* stale slot, arg: offset, size: bytes to write */
     ASHLAR_OP_FLIP, /* arg: bit to flip in the heap's metadata (targets that let it be reached) */
+    /* legal again: how logical threads interleave within operations (a core with yield points) */
+    ASHLAR_OP_STEP, /* arg: the operation of `thread` that is under way goes on for so many yield
+                       points; when there is none, its next one stops after so many */
     ASHLAR_OP_COUNT
 };
 
@@ -66,7 +69,8 @@ enum {
     ASHLAR_OP_BYTES = 24,
     ASHLAR_RAW_SLOTS = 2048,
     ASHLAR_RAW_THREADS = 4,
-    ASHLAR_RAW_HEADER_BYTES = 8
+    ASHLAR_RAW_HEADER_BYTES = 8,
+    ASHLAR_RAW_STEPS = 3, /* byte of the header: bit 0 set when records may be steps */
 };
 
 /* Where the core target puts its heap. */
@@ -161,6 +165,7 @@ struct ashlar_generator {
     uint32_t slots, threads;
     uint64_t size_limit; /* most sizes stay below; absurd ones ignore it */
     bool illegal;        /* may produce illegal operations */
+    bool steps;          /* may produce steps */
 };
 uint64_t ashlar_generate_size(struct ashlar_generator *generator);
 void ashlar_generate_op(struct ashlar_generator *generator, struct ashlar_op *out);

@@ -79,6 +79,7 @@ void ash_remote_push(struct ash_heap *heap, struct ash_thread_heap *owner, struc
     do {
         atomic_store_explicit(&head->pending_next, top, memory_order_relaxed);
         ASH_YIELD(F4_LINKED);
+        if (ASH_PLANTED(101)) top = atomic_load_explicit(&owner->pending, memory_order_relaxed);
         /* seq_cst: ordered against the look at the owner's state below; release: publishes the link
          */
     } while (!atomic_compare_exchange_weak_explicit(&owner->pending, &top, link,
@@ -112,6 +113,10 @@ static ASH_NOINLINE ASH_RACY bool seems_complete(const struct slab_seen *seen) {
     return true;
 }
 
+static bool is_pooled(const struct ash_thread_heap *th) {
+    return atomic_load_explicit(&th->state, memory_order_seq_cst) == ASH_THREAD_POOLED;
+}
+
 /* F3 to F5, by who found the window's remote word empty. */
 static void remote_first(struct ash_heap *heap, struct ash_thread_heap *owner,
                          const struct slab_seen *seen) {
@@ -120,10 +125,11 @@ static void remote_first(struct ash_heap *heap, struct ash_thread_heap *owner,
     uint64_t old = atomic_fetch_or_explicit(&seen->head->remote_summary, (uint64_t)1 << window,
                                             memory_order_seq_cst); /* F3 */
     if (old != 0) return;
+    bool pooled = ASH_PLANTED(105) && is_pooled(owner);
     ash_remote_push(heap, owner, seen->head); /* F4 */
     ASH_YIELD(F5);
-    if (atomic_load_explicit(&owner->state, memory_order_seq_cst) == ASH_THREAD_POOLED) /* F5 */
-        ash_pool_collect(heap, owner);
+    if (!ASH_PLANTED(105)) pooled = is_pooled(owner); /* F5 */
+    if (pooled) ash_pool_collect(heap, owner);
 }
 
 /* What follows F2 when the word was empty or is complete. All it is told fits registers. */
@@ -166,11 +172,14 @@ void ash_remote_free(struct ash_thread_heap *th, void *block, struct ash_page *p
     _Atomic uint64_t *remote = ash_remote_words(th->heap, (uint64_t)(head - th->pages));
     if (ASH_UNLIKELY((own & bit) != 0)) return remote_again(th, block); /* F1 */
     ASH_YIELD(F2);
+    bool pushed = ASH_PLANTED(104) && atomic_load(&remote[window]) == 0;
+    if (pushed) remote_first(th->heap, owner, &(struct slab_seen){head, words, remote, shape});
     uint64_t old = atomic_fetch_or_explicit(&remote[window], bit, memory_order_seq_cst); /* F2 */
     if (ASH_UNLIKELY((old & bit) != 0)) return remote_again(th, block);
     uint64_t after = own | old | bit;
     if (ASH_UNLIKELY(old == 0 || after == UINT64_MAX || after == full_tail))
-        return remote_after(th, owner, head, words, remote, shape | (uint64_t)(old == 0) << 63);
+        return remote_after(th, owner, head, words, remote,
+                            shape | (uint64_t)(old == 0 && !pushed) << 63);
     mark_end(th);
 }
 
@@ -204,29 +213,44 @@ void ash_remote_merge(struct ash_thread_heap *th, struct ash_page *head, unsigne
         /* The free bit first: at no instant does the block look live. */
         ash_word_set(word, ash_word_get(word) | bits);
         ASH_YIELD(C3_SET);
-        uint64_t old = atomic_fetch_and_explicit(remote, ASH_PLANTED(7) ? bits & (bits - 1) : ~bits,
-                                                 memory_order_acq_rel);
+        uint64_t rest = ASH_PLANTED(7) ? bits & (bits - 1) : ASH_PLANTED(102) ? 0 : ~bits;
+        uint64_t old = atomic_fetch_and_explicit(remote, rest, memory_order_acq_rel);
         if (ASH_UNLIKELY(both != 0)) report_both(th, head, window, both);
-        bits = old & ~bits;
+        bits = ASH_PLANTED(102) ? 0 : old & ~bits;
     }
     if (ash_word_get(word) != 0) head->summary |= (uint64_t)1 << window;
 }
 
+static uint32_t take_stack(struct ash_thread_heap *th) {
+    ASH_YIELD(C1);
+    if (!ASH_PLANTED(107)) return atomic_exchange_explicit(&th->pending, 0, memory_order_seq_cst);
+    uint32_t link = atomic_load_explicit(&th->pending, memory_order_seq_cst);
+    ASH_YIELD(C1);
+    atomic_store_explicit(&th->pending, 0, memory_order_seq_cst);
+    return link;
+}
+
+static uint64_t take_summary(struct ash_page *head) {
+    if (ASH_PLANTED(103)) return atomic_load(&head->remote_summary);
+    return atomic_exchange_explicit(&head->remote_summary, 0, memory_order_acq_rel);
+}
+
 /* C1 to C3; false when the stack was empty. */
 static bool collect_stack(struct ash_thread_heap *th) {
-    ASH_YIELD(C1);
-    uint32_t link = atomic_exchange_explicit(&th->pending, 0, memory_order_seq_cst); /* C1 */
+    uint32_t link = take_stack(th); /* C1 */
     bool found = link != 0;
     while (link != 0) {
         struct ash_page *head = ash_page_at(th->heap, link - 1);
+        uint64_t windows = ASH_PLANTED(106) ? take_summary(head) : 0;
         ASH_YIELD(C2);
         uint32_t next = atomic_load_explicit(&head->pending_next, memory_order_relaxed); /* C2 */
         atomic_store_explicit(&head->pending_next, 0, memory_order_relaxed);
         ASH_YIELD(C2_LINK);
-        uint64_t windows = atomic_exchange_explicit(&head->remote_summary, 0, memory_order_acq_rel);
+        if (!ASH_PLANTED(106)) windows = take_summary(head);
         for (; windows != 0; windows &= windows - 1)
             ash_remote_merge(th, head, ash_lowest_bit(windows));
         ASH_YIELD(SETTLE);
+        if (ASH_PLANTED(103)) atomic_store(&head->remote_summary, 0);
         ash_slab_settle(th, head);
         link = ASH_PLANTED(16) ? 0 : next;
     }

@@ -51,11 +51,13 @@ enum ashlar_status ashlar_thread_heap_acquire(struct ashlar_heap *public_heap,
     struct ash_heap *heap = ash_heap_of(public_heap);
     struct ash_thread_heap *th = NULL;
     enum ashlar_status status = ASHLAR_OK;
+    uint32_t head = ASH_PLANTED(116) ? heap->root.pool_head : 0;
+    uint32_t next = head != 0 ? ash_thread_heap_at(heap, head)->pool_next : 0;
     ash_lock_take(&heap->pool_lock);
     if (heap->root.pool_head != 0) {
         th = ash_thread_heap_at(heap, heap->root.pool_head);
         ash_transition_begin(th, ASH_POOL);
-        heap->root.pool_head = th->pool_next;
+        heap->root.pool_head = ASH_PLANTED(116) && th->id == head ? next : th->pool_next;
         th->pool_next = 0;
     } else if (heap->root.thread_heap_count >= heap->root.thread_heap_capacity) {
         status = ASHLAR_TOO_MANY;
@@ -66,10 +68,15 @@ enum ashlar_status ashlar_thread_heap_acquire(struct ashlar_heap *public_heap,
     if (th != NULL) {
         heap->root.acquired++;
         th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
-        atomic_store_explicit(&th->state, ASH_THREAD_ACTIVE, memory_order_relaxed);
+        if (!ASH_PLANTED(115))
+            atomic_store_explicit(&th->state, ASH_THREAD_ACTIVE, memory_order_relaxed);
         ash_transition_end(th, ASH_QUIET);
     }
     ash_lock_give(&heap->pool_lock);
+    if (ASH_PLANTED(115)) {
+        ASH_YIELD(POOL);
+        if (th != NULL) atomic_store(&th->state, ASH_THREAD_ACTIVE);
+    }
     *out = (struct ashlar_thread_heap *)th;
     return status;
 }
@@ -83,12 +90,13 @@ void ashlar_thread_heap_release(struct ashlar_thread_heap *public_th) {
     ash_collect(th);
     ash_bins_drop_empty(th);
     ash_bins_leave(th); /* no current slab: collecting gives back what becomes empty */
+    if (ASH_PLANTED(113)) ash_collect(th);
     ASH_YIELD(POOL);
     /* seq_cst: pairs with step F5 of a remote free. A push that does not see this store is seen by
      * the collect below. */
     atomic_store_explicit(&th->state, ASH_THREAD_POOLED, memory_order_seq_cst);
     ASH_YIELD(POOLED);
-    ash_collect(th);
+    if (!ASH_PLANTED(113)) ash_collect(th);
     th->pool_next = heap->root.pool_head;
     heap->root.pool_head = th->id;
     heap->root.acquired--;
@@ -97,10 +105,10 @@ void ashlar_thread_heap_release(struct ashlar_thread_heap *public_th) {
 }
 
 void ash_pool_collect(struct ash_heap *heap, struct ash_thread_heap *th) {
-    ash_lock_take(&heap->pool_lock);
+    if (!ASH_PLANTED(114)) ash_lock_take(&heap->pool_lock);
     if (atomic_load_explicit(&th->state, memory_order_relaxed) == ASH_THREAD_POOLED)
         ash_collect(th);
-    ash_lock_give(&heap->pool_lock);
+    if (!ASH_PLANTED(114)) ash_lock_give(&heap->pool_lock);
 }
 
 void ashlar_thread_heap_collect(struct ashlar_thread_heap *th) {

@@ -63,6 +63,7 @@ enum {
 };
 
 void ash_visit_await(struct ash_thread_heap *owner) {
+    if (ASH_PLANTED(110)) return;
     ash_lock_take(&owner->guest);
     ash_lock_give(&owner->guest);
 }
@@ -89,7 +90,7 @@ bool ash_slab_complete(const struct ash_heap *heap, const struct ash_page *head)
     unsigned count = ash_window_count(head->block_count);
     for (unsigned window = 0; window < count; window++) {
         uint64_t word = __atomic_load_n(&head->words[window], __ATOMIC_SEQ_CST);
-        if ((found >> window & 1) != 0)
+        if (ASH_PLANTED(111) || (found >> window & 1) != 0)
             word |= atomic_load_explicit(&remote[window], memory_order_seq_cst);
         if (word != (window + 1 == count ? head->full_tail : UINT64_MAX)) return false;
     }
@@ -133,9 +134,11 @@ static void visit_slabs(struct ash_thread_heap *th, struct ash_thread_heap *owne
         struct ash_page *head = ash_page_at(heap, link - 1);
         ASH_YIELD(V4_SLAB);
         link = atomic_load_explicit(&head->pending_next, memory_order_relaxed);
-        if (head->place != ASH_SLAB_CURRENT && ash_slab_complete(heap, head)) {
+        if ((ASH_PLANTED(112) || head->place != ASH_SLAB_CURRENT) &&
+            ash_slab_complete(heap, head)) {
             give_back(th, owner, head);
         } else {
+            if (ASH_PLANTED(108) && kept == 0) atomic_store(&owner->pending, 0);
             ash_remote_push(heap, owner, head);
             kept++;
         }
@@ -154,7 +157,7 @@ void ash_visit(struct ash_thread_heap *th, struct ash_thread_heap *owner) {
     if (ash_barrier_everywhere()) /* V2 */
         transition = atomic_load_explicit(&owner->transition, memory_order_acquire);
     ASH_YIELD(V3);
-    if (transition == ASH_QUIET || transition == ASH_REMOTE) { /* V3 */
+    if (ASH_PLANTED(109) || transition == ASH_QUIET || transition == ASH_REMOTE) { /* V3 */
         atomic_store_explicit(&owner->asked, 0, memory_order_relaxed);
         visit_slabs(th, owner);
     }

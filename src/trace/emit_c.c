@@ -232,6 +232,7 @@ static const struct {
     [ASHLAR_OP_WRITE_PAST] = {HELPER_WRITE_PAST, "write_past"},
     [ASHLAR_OP_WRITE_STALE] = {HELPER_WRITE_STALE, "write_stale"},
     [ASHLAR_OP_FLIP] = {HELPER_NONE, NULL},
+    [ASHLAR_OP_STEP] = {HELPER_NONE, NULL},
 };
 
 /* FREE_FOREIGN knows places below this one in any process; the others are the core's own. */

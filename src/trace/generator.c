@@ -132,13 +132,14 @@ static const struct weight weights[] = {
     {ASHLAR_OP_THREAD_EXIT, 10}, {ASHLAR_OP_TRIM, 10},    {ASHLAR_OP_CHECK, 5},
     {ASHLAR_OP_CLOCK, 10},       {ASHLAR_OP_FAULT, 8},    {ASHLAR_OP_RESET, 2},
 };
-enum { ILLEGAL_IN_256 = 10 };
+enum { ILLEGAL_IN_256 = 10, STEPS_IN_256 = 64, STEP_POINTS = 24 };
 
 static uint8_t generate_kind(struct ashlar_generator *generator) {
     if (generator->illegal && draw_below(generator, 256) < ILLEGAL_IN_256) {
-        unsigned count = ASHLAR_OP_COUNT - ASHLAR_OP_DOUBLE_FREE;
+        unsigned count = ASHLAR_OP_STEP - ASHLAR_OP_DOUBLE_FREE;
         return (uint8_t)(ASHLAR_OP_DOUBLE_FREE + draw_below(generator, count));
     }
+    if (generator->steps && draw_below(generator, 256) < STEPS_IN_256) return ASHLAR_OP_STEP;
     uint64_t ticket = draw_below(generator, 1000);
     for (size_t i = 0; i < sizeof weights / sizeof weights[0]; i++) {
         if (ticket < weights[i].weight) return weights[i].kind;
@@ -164,6 +165,9 @@ void ashlar_generate_op(struct ashlar_generator *generator, struct ashlar_op *ou
         break;
     case ASHLAR_OP_FAULT:
         op.arg = draw_below(generator, 9);
+        break;
+    case ASHLAR_OP_STEP:
+        op.arg = 1 + draw_below(generator, STEP_POINTS);
         break;
     case ASHLAR_OP_FREE_INSIDE:
         op.arg = 1 + draw_below(generator, draw_below(generator, 2) ? 16 : 4096);

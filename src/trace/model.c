@@ -74,6 +74,7 @@ static const struct ash_op_info table[ASHLAR_OP_COUNT] = {
     [ASHLAR_OP_WRITE_PAST] = {NAME("write-past"), SLOT_ARG_SIZE("OFFSET"), .illegal = true},
     [ASHLAR_OP_WRITE_STALE] = {NAME("write-stale"), SLOT_ARG_SIZE("OFFSET"), .illegal = true},
     [ASHLAR_OP_FLIP] = {NAME("flip"), ONLY_ARG("BIT"), .illegal = true},
+    [ASHLAR_OP_STEP] = {NAME("step"), ONLY_ARG("POINTS"), .arg_min = 1},
 };
 
 const struct ash_op_info *ash_op_info(unsigned kind) {
@@ -196,6 +197,12 @@ bool ashlar_trace_copy(struct ashlar_trace *to, const struct ashlar_trace *from)
     to->ops = ops;
     to->capacity = from->count;
     return true;
+}
+
+bool ash_trace_has_steps(const struct ashlar_trace *trace) {
+    for (size_t i = 0; i < trace->count; i++)
+        if (trace->ops[i].kind == ASHLAR_OP_STEP) return true;
+    return false;
 }
 
 bool ashlar_trace_equal(const struct ashlar_trace *a, const struct ashlar_trace *b) {

@@ -53,6 +53,9 @@ const char *ash_trace_header_problem(const struct ashlar_trace *trace);
 /* Room for `count` operations altogether; false: no memory. */
 bool ash_trace_reserve(struct ashlar_trace *trace, size_t count);
 
+/* Whether the trace says how threads interleave within operations. */
+bool ash_trace_has_steps(const struct ashlar_trace *trace);
+
 /* Slots and threads as the operations use them: highest + 1. */
 void ash_trace_fit(struct ashlar_trace *trace);
 

@@ -88,7 +88,7 @@ struct ashlar_oracle *ash_oracle_open(uint32_t slots) {
     oracle->slot_count = slots > 0 ? slots : 1; /* operations without a slot name slot 0 */
     oracle->index.leaf_count = oracle->index.leaves_made = oracle->index.free_leaf = 0;
     oracle->live_count = oracle->generation = oracle->changes = oracle->sample = 0;
-    oracle->threads = oracle->misuse_count = 0;
+    oracle->threads = oracle->misuse_count = oracle->drain_threads = 0;
     oracle->left_mapped = 0;
     memset(oracle->threads_seen, 0, sizeof oracle->threads_seen);
     oracle->live_bytes = oracle->peak_bytes = oracle->whole_bytes = oracle->large_bytes = 0;
@@ -327,6 +327,30 @@ static void note(struct ashlar_oracle *oracle, struct ash_slot *slot, uintptr_t 
     count_in(oracle, slot);
 }
 
+static void list_in(struct ashlar_oracle *oracle, uint32_t number) {
+    struct ash_slot *slot = &oracle->slots[number];
+    slot->live_at = oracle->live_count;
+    oracle->live[oracle->live_count++] = number;
+    slot->laid = true;
+}
+
+void ash_oracle_lift(struct ashlar_oracle *oracle, uint32_t number) {
+    struct ash_slot *slot = &oracle->slots[number];
+    ASH_ASSERT(slot->laid);
+    ash_index_remove(oracle, slot->address);
+    uint32_t last = oracle->live[--oracle->live_count];
+    oracle->live[slot->live_at] = last;
+    oracle->slots[last].live_at = slot->live_at;
+    slot->laid = false;
+}
+
+bool ash_oracle_put_back(struct ashlar_oracle *oracle, uint32_t number) {
+    const struct ash_slot *slot = &oracle->slots[number];
+    if (!enter_index(oracle, number, slot->address, slot->usable)) return false;
+    list_in(oracle, number);
+    return true;
+}
+
 bool ash_oracle_place(struct ashlar_oracle *oracle, uint32_t number, uintptr_t block,
                       const struct ash_wanted *wanted) {
     struct ash_slot *slot = ash_oracle_slot(oracle, number);
@@ -335,8 +359,7 @@ bool ash_oracle_place(struct ashlar_oracle *oracle, uint32_t number, uintptr_t b
     if (!enter_index(oracle, number, block, usable)) return false;
     note(oracle, slot, block, usable, wanted);
     slot->state = ASH_SLOT_LIVE;
-    slot->live_at = oracle->live_count;
-    oracle->live[oracle->live_count++] = number;
+    list_in(oracle, number);
     if (wanted->zeroed && !check_zero(oracle, slot)) return false;
     ash_oracle_fill(oracle, number);
     return true;
@@ -348,8 +371,8 @@ bool ash_oracle_resized(struct ashlar_oracle *oracle, uint32_t number, uintptr_t
     uint64_t usable;
     uint64_t kept_bytes = wanted->requested < slot->requested ? wanted->requested : slot->requested;
     if (!check_shape(oracle, block, wanted, &usable)) return false;
-    ash_index_remove(oracle, slot->address);
     if (!enter_index(oracle, number, block, usable)) return false;
+    list_in(oracle, number);
     bool kept_content = verify_at(oracle, slot, block, kept_bytes, ASHLAR_ORACLE_REALLOC);
     count_out(oracle, slot);
     note(oracle, slot, block, usable, wanted);
@@ -362,11 +385,8 @@ bool ash_oracle_resized(struct ashlar_oracle *oracle, uint32_t number, uintptr_t
 void ash_oracle_drop(struct ashlar_oracle *oracle, uint32_t number) {
     struct ash_slot *slot = &oracle->slots[number];
     ASH_ASSERT(slot->state == ASH_SLOT_LIVE);
-    ash_index_remove(oracle, slot->address);
+    if (slot->laid) ash_oracle_lift(oracle, number);
     count_out(oracle, slot);
-    uint32_t last = oracle->live[--oracle->live_count];
-    oracle->live[slot->live_at] = last;
-    oracle->slots[last].live_at = slot->live_at;
     slot->state = ASH_SLOT_STALE;
     slot->changes = ++oracle->changes;
     slot->generation = oracle->generation;

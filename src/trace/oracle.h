@@ -43,7 +43,9 @@ struct ash_slot {
     uint32_t generation;
     uint8_t state; /* enum ash_slot_state */
     bool whole;    /* every byte of it carries the pattern; else head, tail and samples */
-    uint16_t spare[3];
+    bool laid;     /* live, and in the list and the index of live blocks */
+    bool busy;     /* an operation on it is under way */
+    uint16_t spare[2];
 };
 static_assert(sizeof(struct ash_slot) == 64, "one slot, one cache line");
 
@@ -103,6 +105,7 @@ struct ashlar_oracle {
     struct ashlar_misuse misuse; /* the first report during the current operation; here, because the
                                     handler's context must outlive a kept instance */
     uint32_t misuse_count;       /* reports during the current operation */
+    uint32_t drain_threads;      /* what the end of the replay has to empty: see replay.c */
     size_t left_mapped;          /* what destroy could not account for */
     size_t mapping_bytes;        /* of everything here */
 };
@@ -134,9 +137,14 @@ struct ash_wanted {
  * size, overlap and zeros, then fills it and makes the slot live. */
 bool ash_oracle_place(struct ashlar_oracle *oracle, uint32_t number, uintptr_t block,
                       const struct ash_wanted *wanted);
-/* Slot `number` was resized to `block`: as place, and the old content must be there. */
+/* Slot `number`, which was lifted, was resized to `block`: as place, and the old content must be
+ * there. */
 bool ash_oracle_resized(struct ashlar_oracle *oracle, uint32_t number, uintptr_t block,
                         const struct ash_wanted *wanted);
+/* The live slot's block is about to be resized or freed: from here on the target may hand its
+ * memory to another thread. resized and drop follow, or put_back when it is as it was. */
+void ash_oracle_lift(struct ashlar_oracle *oracle, uint32_t number);
+bool ash_oracle_put_back(struct ashlar_oracle *oracle, uint32_t number);
 /* Slot `number` is no longer live. */
 void ash_oracle_drop(struct ashlar_oracle *oracle, uint32_t number);
 /* Fills the live slot with a new pattern: its usable size. */

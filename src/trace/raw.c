@@ -6,7 +6,8 @@
  *   header  0  heap kind, modulo 2
  *           1  heap size: in memory 1,024 KiB + 64 KiB each; reserved 64 MiB each, 0 the default
  *           2  threads - 1, modulo 4
- *           3  ignored
+ *           3  bit 0: records may be steps; without it the table ends before them, so that inputs
+ *              of harnesses without a scheduler never hold any
  *           4  seed, 32 bits, little-endian
  *   record  as struct ashlar_op, little-endian: kind modulo the table, thread modulo the threads,
  *           slot modulo 2,048; fields that the kind does not have are ignored
@@ -46,8 +47,15 @@ static void decode_header(const uint8_t *header, struct ashlar_trace *out) {
     out->seed = ash_load(header + 4, 4);
 }
 
-static void decode_record(const uint8_t *record, uint32_t threads, struct ashlar_op *op) {
-    op->kind = (uint8_t)(record[0] % ASHLAR_OP_COUNT);
+/* Kinds that a record of a raw trace with this header can have. */
+static_assert(ASHLAR_OP_STEP + 1 == ASHLAR_OP_COUNT, "steps are the last kind");
+static unsigned kind_count(const uint8_t *header) {
+    return (header[ASHLAR_RAW_STEPS] & 1) != 0 ? ASHLAR_OP_COUNT : ASHLAR_OP_STEP;
+}
+
+static void decode_record(const uint8_t *record, uint32_t threads, unsigned kinds,
+                          struct ashlar_op *op) {
+    op->kind = (uint8_t)(record[0] % kinds);
     op->thread = (uint8_t)(record[1] % threads);
     op->slot = (uint32_t)ash_load(record + 4, 4) % ASHLAR_RAW_SLOTS;
     op->size = ash_load(record + 8, 8);
@@ -69,7 +77,7 @@ bool ash_raw_records(const uint8_t *bytes, size_t size, size_t max_records,
         uint8_t partial[ASHLAR_OP_BYTES] = {0};
         const uint8_t *record = bytes + at;
         if (size - at < sizeof partial) record = memcpy(partial, record, size - at);
-        decode_record(record, out->threads, &out->ops[i]);
+        decode_record(record, out->threads, kind_count(header), &out->ops[i]);
     }
     out->count = count;
     return true;
@@ -141,6 +149,7 @@ size_t ashlar_trace_encode_raw(const struct ashlar_trace *trace, uint8_t *out, s
     out[0] = trace->heap % 2;
     out[1] = size_code(trace);
     out[2] = (uint8_t)(threads - 1);
+    out[ASHLAR_RAW_STEPS] = ash_trace_has_steps(trace);
     ash_store(out + 4, trace->seed, 4);
     for (size_t i = 0; i < trace->count; i++)
         encode_record(&trace->ops[i], threads, out + ASHLAR_RAW_HEADER_BYTES + i * ASHLAR_OP_BYTES);

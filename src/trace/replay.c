@@ -25,6 +25,7 @@
  * 6. errno is the caller's: it is as before the replay when ashlar_replay returns.
  */
 #include "trace/replay.h"
+#include "trace/model.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -97,7 +98,8 @@ static bool refused_alignment(const struct ash_replay *replay, const struct requ
 static enum expectation expect(const struct ash_replay *replay, const struct request *request) {
     if (absurd_size(request)) return MUST_FAIL_SIZE;
     if (refused_alignment(replay, request)) return MUST_FAIL_ALIGNMENT;
-    return surely_fits(replay, request) && !replay->fault_armed ? MUST_SUCCEED : MAY_FAIL;
+    bool surely = surely_fits(replay, request) && !replay->fault_armed && replay->alone;
+    return surely ? MUST_SUCCEED : MAY_FAIL;
 }
 
 /* A bad alignment gives EINVAL, an absurd or unlucky size ENOMEM; both at once, either. Alignments
@@ -214,6 +216,7 @@ static enum ash_step resize_failed(struct ash_replay *replay, const struct ashla
         return ASH_STEP_RUN;
     }
     if (judge_null(replay, request, error) == ASH_STEP_FOUND) return ASH_STEP_FOUND;
+    if (!ash_oracle_put_back(oracle, op->slot)) return ASH_STEP_FOUND;
     if (!ash_oracle_verify(oracle, op->slot, ASHLAR_ORACLE_REALLOC_FAILED)) return ASH_STEP_FOUND;
     if (replay->target->usable_size == NULL) return ASH_STEP_RUN;
     uint64_t usable = replay->target->usable_size(replay->instance, ash_replay_thread(replay, op),
@@ -234,6 +237,7 @@ static enum ash_step op_realloc(struct ash_replay *replay, const struct ashlar_o
     replay->touched = (uintptr_t)old;
     if (live && !ash_oracle_verify(replay->oracle, op->slot, ASHLAR_ORACLE_CONTENT))
         return ASH_STEP_FOUND;
+    if (live) ash_oracle_lift(replay->oracle, op->slot);
     errno = ERRNO_MARK;
     void *block =
         replay->target->realloc(replay->instance, ash_replay_thread(replay, op), old, op->size);
@@ -255,6 +259,7 @@ static enum ash_step op_free(struct ash_replay *replay, const struct ashlar_op *
     if (!ash_oracle_verify(replay->oracle, op->slot, ASHLAR_ORACLE_CONTENT)) return ASH_STEP_FOUND;
     void *block = (void *)(uintptr_t)slot->address;
     replay->touched = (uintptr_t)block;
+    ash_oracle_drop(replay->oracle, op->slot);
     errno = ERRNO_MARK;
     if (op->kind == ASHLAR_OP_FREE_SIZED && target->free_sized != NULL)
         target->free_sized(replay->instance, thread, block, slot->alignment, slot->requested);
@@ -262,7 +267,6 @@ static enum ash_step op_free(struct ash_replay *replay, const struct ashlar_op *
         target->free(replay->instance, thread, block);
     int error = errno;
     if (replay->oracle->misuse_count != 0) return ASH_STEP_RUN;
-    ash_oracle_drop(replay->oracle, op->slot);
     if ((target->flags & ASHLAR_TARGET_KEEPS_ERRNO) == 0 || error == ERRNO_MARK)
         return ASH_STEP_RUN;
     return ash_step(ash_oracle_fail(replay->oracle, ASHLAR_ORACLE_ERRNO, (uintptr_t)block,
@@ -322,10 +326,18 @@ static enum ash_step op_clock(struct ash_replay *replay, const struct ashlar_op 
 }
 
 static enum ash_step op_fault(struct ash_replay *replay, const struct ashlar_op *op) {
-    if (replay->target->fail_call == NULL) return ASH_STEP_SKIPPED;
+    /* With steps nobody knows which thread a fault would meet. */
+    if (replay->target->fail_call == NULL || replay->threads != NULL) return ASH_STEP_SKIPPED;
     replay->target->fail_call(replay->instance, op->arg);
     replay->fault_armed = op->arg != 0;
     return ASH_STEP_RUN;
+}
+
+/* What threads it has is for replay_threads.c. */
+static enum ash_step op_step(struct ash_replay *replay, const struct ashlar_op *op) {
+    (void)replay;
+    (void)op;
+    return ASH_STEP_SKIPPED;
 }
 
 static enum ash_step op_reset(struct ash_replay *replay, const struct ashlar_op *op) {
@@ -442,6 +454,7 @@ static ash_op_function *const functions[ASHLAR_OP_COUNT] = {
     [ASHLAR_OP_WRITE_PAST] = ash_op_write_past,
     [ASHLAR_OP_WRITE_STALE] = ash_op_write_stale,
     [ASHLAR_OP_FLIP] = ash_op_flip,
+    [ASHLAR_OP_STEP] = op_step,
 };
 
 /* A misuse report that no illegal operation explains. */
@@ -464,7 +477,7 @@ static enum ash_step after(struct ash_replay *replay, size_t index) {
     if (replay->oracle->misuse_count != 0 && !replay->misuse_judged) return unpromised(replay);
     if (options->oracle != ASHLAR_ORACLE_LIGHT && !ash_oracle_verify_next(replay->oracle))
         return ASH_STEP_FOUND;
-    if (replay->target->check == NULL) return ASH_STEP_RUN;
+    if (replay->target->check == NULL || !ash_threads_quiet(replay)) return ASH_STEP_RUN;
     if (options->touched_check && replay->touched != 0) {
         struct ashlar_check_report report;
         if (ash_replay_check(replay, replay->touched, &report) == ASHLAR_CORRUPT)
@@ -475,39 +488,109 @@ static enum ash_step after(struct ash_replay *replay, size_t index) {
     return ASH_STEP_RUN;
 }
 
-static enum ash_step run_op(struct ash_replay *replay, size_t index) {
-    const struct ashlar_op *op = &replay->trace->ops[index];
+void ash_replay_begin(struct ash_replay *replay) {
     replay->oracle->misuse_count = 0;
     replay->misuse_judged = false;
     replay->touched = 0;
+    replay->alone = ash_threads_quiet(replay);
+}
+
+enum ash_step ash_replay_perform(struct ash_replay *replay, size_t index) {
+    const struct ashlar_op *op = &replay->trace->ops[index];
     if (op->kind >= ASHLAR_OP_COUNT || op->slot >= replay->oracle->slot_count)
         return ASH_STEP_SKIPPED;
+    if (!ash_op_info(op->kind)->has_slot) return functions[op->kind](replay, op);
+    struct ash_slot *slot = ash_replay_slot(replay, op);
+    if (slot->busy) return ASH_STEP_SKIPPED;
+    slot->busy = true;
     enum ash_step step = functions[op->kind](replay, op);
+    slot->busy = false;
+    return step;
+}
+
+enum ash_step ash_replay_judge(struct ash_replay *replay, size_t index, enum ash_step step) {
+    struct ashlar_replay_result *result = replay->result;
     if (step == ASH_STEP_FOUND && replay->oracle->misuse_count != 0 && !replay->misuse_judged) {
         /* The report came first: what the oracle made of the rest says less. */
-        replay->result->finding = (struct ashlar_replay_finding){0};
-        return unpromised(replay);
+        result->finding = (struct ashlar_replay_finding){0};
+        step = unpromised(replay);
+    } else if (step == ASH_STEP_RUN) {
+        step = after(replay, index);
     }
-    return step == ASH_STEP_RUN ? after(replay, index) : step;
+    result->finding.op_index = index;
+    if (step == ASH_STEP_SKIPPED)
+        result->ops_skipped++;
+    else
+        result->ops_run++;
+    return step;
+}
+
+static enum ash_step run_op(struct ash_replay *replay, size_t index) {
+    ash_replay_begin(replay);
+    return ash_replay_judge(replay, index, ash_replay_perform(replay, index));
 }
 
 static enum ash_step run_ops(struct ash_replay *replay) {
     const struct ashlar_trace *trace = replay->trace;
-    struct ashlar_replay_result *result = replay->result;
     size_t end = replay->options->until != 0 && replay->options->until < trace->count
                      ? replay->options->until
                      : trace->count;
     for (size_t index = 0; index < end; index++) {
-        enum ash_step step = run_op(replay, index);
-        result->finding.op_index = index;
-        if (step == ASH_STEP_SKIPPED)
-            result->ops_skipped++;
-        else
-            result->ops_run++;
+        enum ash_step step =
+            replay->threads != NULL ? ash_threads_line(replay, index) : run_op(replay, index);
         if (step == ASH_STEP_FOUND) return step;
     }
+    if (replay->threads != NULL && ash_threads_settle(replay) == ASH_STEP_FOUND)
+        return ASH_STEP_FOUND;
     if (!ash_oracle_sweep(replay->oracle)) return ASH_STEP_FOUND;
     return full_check(replay);
+}
+
+static void exit_all(const struct ash_replay *replay) {
+    for (uint32_t thread = 0; thread < replay->oracle->drain_threads; thread++)
+        replay->target->thread_exit(replay->instance, thread);
+}
+
+static enum ash_step stranded(const struct ash_replay *replay, uint64_t found, const char *what) {
+    return ash_step(ash_oracle_fail(replay->oracle, ASHLAR_ORACLE_STRANDED, 0, 0, found,
+                                    "expected %s, found %llu", what, (unsigned long long)found));
+}
+
+/* The end of a trace with steps. Every thread exits: nothing that others freed may wait for an
+ * owner that is no more. Then every block is freed: nothing may be taken for a slab or a span. */
+static enum ash_step drain(struct ash_replay *replay) {
+    struct ashlar_oracle *oracle = replay->oracle;
+    const struct ashlar_target *target = replay->target;
+    struct ashlar_heap *heap = target->heap(replay->instance);
+    struct ashlar_heap_stats stats;
+    ash_replay_begin(replay);
+    exit_all(replay);
+    ashlar_heap_get_stats(heap, &stats);
+    if (stats.remote_blocks != 0)
+        return stranded(replay, stats.remote_blocks, "no block to collect when no thread is left");
+    while (oracle->live_count > 0) {
+        uint32_t number = oracle->live[oracle->live_count - 1];
+        ash_oracle_drop(oracle, number);
+        target->free(replay->instance, 0, (void *)(uintptr_t)oracle->slots[number].address);
+        if (oracle->misuse_count != 0) return unpromised(replay);
+    }
+    exit_all(replay);
+    if (full_check(replay) == ASH_STEP_FOUND) return ASH_STEP_FOUND;
+    ashlar_heap_get_stats(heap, &stats);
+    uint64_t left = stats.slab_bytes + stats.span_bytes;
+    return left == 0 ? ASH_STEP_RUN : stranded(replay, left, "no byte taken when none is live");
+}
+
+/* The result's own end: what only the end of everything shows. */
+static void finish(struct ashlar_replay_result *result) {
+    const struct ashlar_replay_options options = {.oracle = ASHLAR_ORACLE_LIGHT};
+    struct ash_replay replay = {.options = &options,
+                                .target = result->target,
+                                .instance = result->instance,
+                                .oracle = result->oracle,
+                                .result = result};
+    if (result->found || result->oracle->drain_threads == 0) return;
+    result->found = drain(&replay) == ASH_STEP_FOUND;
 }
 
 /* What the target has for small blocks, at the very least: the memory less what bookkeeping and
@@ -550,7 +633,15 @@ static bool start(struct ash_replay *replay) {
         return false;
     }
     ash_oracle_bind(replay->oracle, replay->target, replay->instance, &result->finding);
-    return true;
+    bool interleaves =
+        replay->target->heap != NULL && ash_core_yields && ash_trace_has_steps(trace);
+    if (!interleaves) return true;
+    replay->oracle->drain_threads = config.threads;
+    if (ash_threads_open(replay)) return true;
+    result->failure = ASHLAR_NO_MEMORY;
+    replay->target->destroy(replay->instance);
+    ash_oracle_close(replay->oracle);
+    return false;
 }
 
 /* Gives the instance back; answers what stayed mapped. Blocks of a process-wide target are freed
@@ -594,13 +685,16 @@ void ashlar_replay(const struct ashlar_trace *trace, const struct ashlar_replay_
         result->live_blocks = replay.oracle->live_count;
         result->live_bytes = replay.oracle->live_bytes;
         result->peak_bytes = replay.oracle->peak_bytes;
-        if (!options->keep) judge_left(result, stop(result));
+        if (replay.threads != NULL) ash_threads_close(&replay);
+        if (!options->keep) ashlar_replay_end(result);
     }
     errno = error;
 }
 
 void ashlar_replay_end(struct ashlar_replay_result *result) {
-    if (result->oracle != NULL) judge_left(result, stop(result));
+    if (result->oracle == NULL) return;
+    finish(result);
+    judge_left(result, stop(result));
 }
 
 uint64_t ashlar_replay_slot_address(const struct ashlar_replay_result *result, uint32_t slot,

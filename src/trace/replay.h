@@ -16,6 +16,8 @@ struct ash_replay {
     uint64_t heap_bytes;          /* what the target has for blocks, at least */
     uintptr_t touched;            /* address that this operation was about; 0: none */
     struct ashlar_finding native; /* the first finding of the running native check */
+    struct ash_threads *threads;  /* of a trace with steps; NULL: one operation after another */
+    bool alone;                   /* no other operation is or was under way beside this one */
 };
 
 /* What an operation came to. FOUND: the finding is filled. */
@@ -25,6 +27,22 @@ typedef enum ash_step ash_op_function(struct ash_replay *replay, const struct as
 /* The illegal ones. */
 ash_op_function ash_op_double_free, ash_op_free_inside, ash_op_free_foreign, ash_op_free_wrong_size,
     ash_op_write_past, ash_op_write_stale, ash_op_flip;
+
+/* One operation, in three parts: performed, which may happen on a logical thread's own stack, and
+ * judged and noted, which may not. */
+void ash_replay_begin(struct ash_replay *replay);
+enum ash_step ash_replay_perform(struct ash_replay *replay, size_t index);
+enum ash_step ash_replay_judge(struct ash_replay *replay, size_t index, enum ash_step step);
+
+/* Logical threads that interleave within operations: replay_threads.c. open: false: no memory. */
+bool ash_threads_open(struct ash_replay *replay);
+void ash_threads_close(struct ash_replay *replay);
+/* The trace goes on by one line. */
+enum ash_step ash_threads_line(struct ash_replay *replay, size_t index);
+/* All operations that are under way end. */
+enum ash_step ash_threads_settle(struct ash_replay *replay);
+/* None is. */
+bool ash_threads_quiet(const struct ash_replay *replay);
 
 /* Number of the operation's slot, its thread. */
 struct ash_slot *ash_replay_slot(struct ash_replay *replay, const struct ashlar_op *op);

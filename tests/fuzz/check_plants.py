@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""src/base/plants.def and the points in the core agree: numbers ascend without a gap, each is used
-in exactly the file that its row names, and nowhere is a number used that has no row."""
+"""src/base/plants.def and the points in the core agree: numbers ascend without a gap (from 1, and
+from 101 those of races), each is used in exactly the file that its row names, and nowhere is a
+number used that has no row."""
 import re
 import sys
 from pathlib import Path
 
 root = Path(sys.argv[1])
 text = (root / "src/base/plants.def").read_text()
-rows = re.findall(r'^ASHLAR_PLANTED\((\d+), (\w+), "(.*)", "(\S+)"\)$', text, re.M)
+rows = re.findall(r'^ASHLAR_PLANTED(?:_RACE)?\((\d+), (\w+), "(.*)", "(\S+)"\)$', text, re.M)
 problems = []
-if len(rows) != len(re.findall(r"^ASHLAR_PLANTED\(", text, re.M)):
+if len(rows) != len(re.findall(r"^ASHLAR_PLANTED", text, re.M)):
     problems.append("a row is not one line of the known form")
-if [int(row[0]) for row in rows] != list(range(1, len(rows) + 1)):
+races = len(re.findall(r"^ASHLAR_PLANTED_RACE\(", text, re.M))
+numbers = [*range(1, len(rows) - races + 1), *range(101, 101 + races)]
+if [int(row[0]) for row in rows] != numbers:
     problems.append("the numbers are not 1, 2, 3 ...")
 if len(rows) < 20:
     problems.append("fewer than 20 planted bugs")

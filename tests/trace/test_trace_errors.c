@@ -242,7 +242,7 @@ static void binary_fields(void **state) {
         {40, 4, 40, "4 operations in 72 bytes; expected 96"},
         {43, 9, 40, "more than 134217728 operations"},
         {47, 0xff, 40, "more than 134217728 operations"},
-        {64, 22, 64, "operation 0: there is no operation of this kind"},
+        {64, 23, 64, "operation 0: there is no operation of this kind"},
         {65, 2, 64, "operation 0: the thread is not below the header's threads"},
         {67, 1, 64, "operation 0: flags are not 0"},
         {68, 1, 64, "operation 0: the slot is not below the header's slots"},
