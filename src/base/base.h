@@ -52,6 +52,12 @@ _Noreturn void ash_panic(const char *file, int line, const char *fact);
         if (ASH_DEBUG && ASH_UNLIKELY(!(fact))) ash_panic(__FILE__, __LINE__, #fact);              \
     } while (0)
 
+/* Three instructions that compilers do not find by themselves, or find registers for. Sanitizers
+ * could not see into them. */
+#if defined(__x86_64__) && !defined(ASHLAR_SANITIZED)
+#define ASH_X86 1
+#endif
+
 /* Index of the lowest set bit; `word` is not 0. */
 ASH_INLINE unsigned ash_lowest_bit(uint64_t word) {
     return (unsigned)__builtin_ctzll(word);
@@ -59,6 +65,39 @@ ASH_INLINE unsigned ash_lowest_bit(uint64_t word) {
 /* Index of the highest set bit; `word` is not 0. */
 ASH_INLINE unsigned ash_highest_bit(uint64_t word) {
     return 63U - (unsigned)__builtin_clzll(word);
+}
+/* The product's low half, and its high half in *high. */
+ASH_INLINE uint64_t ash_multiply(uint64_t a, uint64_t b, uint64_t *high) {
+#ifdef ASH_X86
+    uint64_t low;
+    __asm__("mulq %3" : "=a"(low), "=d"(*high) : "%0"(a), "rm"(b) : "cc");
+    return low;
+#else
+    unsigned __int128 product = (unsigned __int128)a * b;
+    *high = (uint64_t)(product >> 64);
+    return (uint64_t)product;
+#endif
+}
+/* Flips `bits` of *word by one store; whoever reads it meanwhile sees it before or after. Not a
+ * read-modify-write for other writers: there are none. */
+ASH_INLINE void ash_flip(uint64_t *word, uint64_t bits) {
+#ifdef ASH_X86
+    __asm__("xorq %1, %0" : "+m"(*word) : "r"(bits) : "cc");
+#else
+    __atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) ^ bits, __ATOMIC_RELAXED);
+#endif
+}
+/* Sets bit `number` % 64 of *word; tells whether it was set. */
+ASH_INLINE bool ash_set_bit(uint64_t *word, uint64_t number) {
+#ifdef ASH_X86
+    bool was;
+    __asm__("btsq %2, %0" : "+r"(*word), "=@ccc"(was) : "r"(number));
+    return was;
+#else
+    uint64_t before = *word;
+    *word |= (uint64_t)1 << (number % 64);
+    return *word == before;
+#endif
 }
 /* Set bits. By arithmetic: without a processor option the compiler's builtin is a library call.
  * Published method: Warren, "Hacker's Delight", section 5-1. */

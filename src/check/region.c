@@ -141,7 +141,7 @@ static bool root_classes(struct ash_check *check) {
         uint64_t blocks = (pages << ASH_PAGE_SHIFT) / bytes;
         bool right = class->block_bytes == bytes && class->slab_pages == pages &&
                      class->block_count == blocks && class->spare == 0 &&
-                     class->reciprocal == UINT64_MAX / bytes + 1;
+                     class->reciprocal == ash_reciprocal(bytes, blocks);
         if (right) continue;
         ASH_FOUND(check, .code = ASHLAR_ROOT_CLASSES, .index = index,
                   .address = check->root_at + offsetof(struct ash_root, classes) +

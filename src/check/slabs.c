@@ -45,17 +45,20 @@ static bool slab_geometry(struct ash_check *check, struct slab *slab, uint64_t p
     }
     const struct ash_class *class = &check->heap->root.classes[head->class_index];
     const enum ashlar_finding_code code = ASHLAR_SLAB_GEOMETRY;
-    unsigned blocks = class->block_count; /* proved, and spares most slabs the division */
-    if (pages != class->slab_pages)
+    unsigned blocks = class->block_count; /* proved, and spares most slabs the divisions */
+    uint64_t reciprocal = class->reciprocal;
+    if (pages != class->slab_pages) {
         blocks = (unsigned)((pages << ASH_PAGE_SHIFT) / class->block_bytes);
+        reciprocal = ash_reciprocal(class->block_bytes, blocks);
+    }
     slab->windows = ash_window_count(blocks);
     slab->words_inline = slab->windows <= ASH_INLINE_WORDS;
     if (pages > class->slab_pages)
         SLAB_WRONG(check, slab, code, slab_pages, class->slab_pages);
     else if (head->block_count != blocks)
         SLAB_WRONG(check, slab, code, block_count, blocks);
-    else if (head->reciprocal != class->reciprocal)
-        SLAB_WRONG(check, slab, code, reciprocal, class->reciprocal);
+    else if (head->reciprocal != reciprocal)
+        SLAB_WRONG(check, slab, code, reciprocal, reciprocal);
     else if (head->full_tail != ash_full_word(blocks, slab->windows - 1))
         SLAB_WRONG(check, slab, code, full_tail, ash_full_word(blocks, slab->windows - 1));
     else if (head->page_offset_bytes != 0)

@@ -5,8 +5,8 @@
  *    memory is touched that was not touched before.
  * 2. Sweeping. The windows of a slab are visited in ascending order and then again from the
  *    start, so that free bits gather in a window until its turn comes; always taking the lowest
- *    free bit would find one at a time. A window that is at least a quarter free when its
- *    candidates run out is used again at once.
+ *    free bit would find one at a time. A window that is at least a sixteenth free when
+ *    its candidates run out is used again at once: what was just freed there is in caches.
  * 3. Opened windows. A new slab's windows are opened one after the other; those not yet opened
  *    have never been touched.
  * 4. Debt. A refill that yields less than an eighth of a window adds what is missing to the bin's
@@ -27,7 +27,7 @@
 
 enum {
     YIELD_SHARE = 8,     /* a refill should yield at least this part of a window */
-    STAY_SHARE = 4,      /* a window this free is used again */
+    STAY_SHARE = 16,     /* a window this free is used again */
     LOOK_MALLOCS = 1024, /* between looks at the clock; a refill counts as a window of them */
     LOOK_MALLOCS_WAITING = 256, /* the same while pages wait */
     SLOW_MS = 8,                /* looks this far apart come slowly then */

@@ -32,8 +32,7 @@ ASH_INLINE void *ash_bin_take(struct ash_bin *bin, uint64_t candidates) {
     bin->candidates = rest;
     ASH_YIELD(TAKE);
     atomic_signal_fence(memory_order_release);
-    /* the candidate's bit is set in the word: flipping clears it */
-    ash_word_set(bin->word, ash_word_get(bin->word) ^ candidates ^ rest);
+    ash_flip(bin->word, candidates ^ rest); /* set there: flipping clears it */
     /* 32 bits hold the offset, and widening the bit's number first would cost two instructions */
     return (void *)(bin->window + ash_lowest_bit(candidates) * bin->block_bytes);
 }

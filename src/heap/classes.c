@@ -2,14 +2,12 @@
  * blocks at most 25 % and about 10 % on average. */
 #include "heap/classes.h"
 
-/* ceil(2^64 / bytes), also for powers of two. Exact for offsets below 2^22 (a slab has at most 64
- * pages): for offset = q * bytes + r the product's high half is q, and its low half is below the
- * reciprocal just when r is 0. Published method: Lemire, Kaser, Kurz, "Faster remainder by direct
- * computation" (2019). */
+#define BLOCKS(bytes, pages) ((pages)*ASH_PAGE_BYTES / (bytes))
 #define CLASS(bytes, pages)                                                                        \
     {                                                                                              \
-        .reciprocal = UINT64_MAX / (bytes) + 1, .block_bytes = (bytes),                            \
-        .block_count = (uint16_t)((pages)*ASH_PAGE_BYTES / (bytes)), .slab_pages = (pages)         \
+        .reciprocal = ASH_RECIPROCAL((uint64_t)(bytes), BLOCKS(bytes, pages)),                     \
+        .block_bytes = (bytes), .block_count = (uint16_t)BLOCKS(bytes, pages),                     \
+        .slab_pages = (pages)                                                                      \
     }
 /* The four classes that end in a doubling of `bytes`, in slabs of one length ... */
 #define DOUBLING(bytes, pages)                                                                     \
@@ -33,11 +31,14 @@ const struct ash_class ash_classes[ASH_CLASS_COUNT] = {
 #define SAME2(c) (c), (c)
 #define SAME4(c) SAME2(c), SAME2(c)
 #define SAME8(c) SAME4(c), SAME4(c)
-const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1] = {
-    0,         0,         1,         2,         3,         4,         5,
-    6,         7,         SAME2(8),  SAME2(9),  SAME2(10), SAME2(11), SAME4(12),
-    SAME4(13), SAME4(14), SAME4(15), SAME8(16), SAME8(17), SAME8(18), SAME8(19),
-};
+#define SMALL(of)                                                                                  \
+    of(0), of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7), SAME2(of(8)), SAME2(of(9)),     \
+        SAME2(of(10)), SAME2(of(11)), SAME4(of(12)), SAME4(of(13)), SAME4(of(14)), SAME4(of(15)),  \
+        SAME8(of(16)), SAME8(of(17)), SAME8(of(18)), SAME8(of(19))
+#define ITSELF(c) (c)
+#define BIN(c)    (uint16_t)(offsetof(struct ash_thread_heap, bins) + (c) * sizeof(struct ash_bin))
+const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1] = {SMALL(ITSELF)};
+const uint16_t ash_small_bin[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1] = {SMALL(BIN)};
 
 #define SAME16(c) SAME8(c), SAME8(c)
 #define SAME32(c) SAME16(c), SAME16(c)

@@ -7,6 +7,9 @@
 /* Class of (bytes + 15) / 16, for sizes up to ASH_SMALL_BYTES_MAX. */
 extern ASH_HIDDEN const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1];
 
+/* The bin of that class, as an offset in a thread heap: one look-up without arithmetic. */
+extern ASH_HIDDEN const uint16_t ash_small_bin[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1];
+
 /* Class of (bytes + 255) / 256, for sizes above ASH_SMALL_BYTES_MAX: the classes there are
  * multiples of 256. A table, because finding the highest bit is slow on some processors. */
 enum { ASH_MEDIUM_UNIT = 256 };
@@ -20,6 +23,12 @@ ASH_INLINE unsigned ash_class_of_medium(size_t bytes) {
 /* Class of a size up to ASH_SMALL_BYTES_MAX. */
 ASH_INLINE unsigned ash_class_of_small(size_t bytes) {
     return ash_small_class[(bytes + ASH_BLOCK_ALIGN - 1) / ASH_BLOCK_ALIGN];
+}
+
+/* Bin of a size up to ASH_SMALL_BYTES_MAX. */
+ASH_INLINE struct ash_bin *ash_bin_of_small(struct ash_thread_heap *th, size_t bytes) {
+    size_t units = (bytes + ASH_BLOCK_ALIGN - 1) / ASH_BLOCK_ALIGN;
+    return (struct ash_bin *)(void *)((char *)th + ash_small_bin[units]);
 }
 
 /* Class of a size up to ASH_CLASS_BYTES_MAX. */

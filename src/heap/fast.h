@@ -13,7 +13,7 @@
  * False when there is none, or `bytes` is more. */
 ASH_INLINE bool ash_fast_malloc(struct ash_thread_heap *th, size_t bytes, void **block) {
     if (ASH_UNLIKELY(bytes > ASH_SMALL_BYTES_MAX)) return false;
-    struct ash_bin *bin = &th->bins[ash_class_of_small(bytes)];
+    struct ash_bin *bin = ash_bin_of_small(th, bytes);
     ASH_OPAQUE(bin);
     uint64_t candidates = bin->candidates;
     if (ASH_UNLIKELY(candidates == 0)) return false;
@@ -42,7 +42,7 @@ ASH_INLINE bool ash_fast_index(const struct ash_page *page, const void *block, u
     bool starts;
     uint64_t offset = ((uint64_t)(uintptr_t)block % ASH_PAGE_BYTES) + page->page_offset_bytes;
     *index = ash_block_index(offset, page->reciprocal, &starts);
-    return ASH_LIKELY(starts && *index < page->block_count);
+    return ASH_LIKELY(starts);
 }
 
 /* The block of a slab that `th` owns that starts at `block`; false when there is none. */
@@ -76,9 +76,8 @@ ASH_INLINE bool ash_fast_give(struct ash_thread_heap *th, struct ash_page *page,
     uint64_t *word = &page->words[index / ASH_WINDOW_BLOCKS];
     if (ASH_UNLIKELY(ash_fast_shared(page))) return false;
     ASH_YIELD(FREE);
-    uint64_t before = ash_word_get(word);
-    uint64_t after = before | (uint64_t)1 << (index % ASH_WINDOW_BLOCKS);
-    if (ASH_UNLIKELY(before == after)) return false;
+    uint64_t before = ash_word_get(word), after = before;
+    if (ASH_UNLIKELY(ash_set_bit(&after, index))) return false;
     /* A current window is settled when its bin moves on. */
     bool edge = before == 0 || after == UINT64_MAX || after == page->full_tail;
     if (ASH_UNLIKELY(edge) && word != th->bins[page->class_index].word) return false;

@@ -1,8 +1,8 @@
 /* Freeing: free, sized free, usable size.
  *
  * The fast path (fast.h) proves on its way that the pointer is the start of a live block of a slab
- * that the calling thread heap owns: page in the committed region, owner, reciprocal, block count,
- * the block's bit. What it refuses comes to ash_free_slow, which finds out what it is. */
+ * that the calling thread heap owns: page in the committed region, owner, reciprocal, the block's
+ * bit. What it refuses comes to ash_free_slow, which finds out what it is. */
 #include "heap/fast.h"
 #include "heap/locate.h"
 #include "heap/misuse.h"

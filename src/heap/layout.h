@@ -23,7 +23,7 @@
 #include <stdatomic.h>
 
 enum {
-    ASH_LAYOUT_VERSION = 3,
+    ASH_LAYOUT_VERSION = 4,
     ASH_PAGE_SHIFT = 16,
     ASH_PAGE_BYTES = 1 << ASH_PAGE_SHIFT,
     ASH_WINDOW_BLOCKS = 64,
@@ -71,7 +71,7 @@ struct ash_thread_heap;
  * only; line 1 belongs to the owner. */
 struct ash_page {
     /* line 0 */
-    _Alignas(ASH_CACHE_LINE) uint64_t reciprocal; /* slab: ceil(2^64 / block bytes) */
+    _Alignas(ASH_CACHE_LINE) uint64_t reciprocal; /* slab: ash_reciprocal of its shape */
     uint64_t *words; /* slab: its free words, 1 = free; inline below or in the bitmaps */
     _Atomic(struct ash_thread_heap *) owner; /* slab: who allocates from it; else NULL */
     uint64_t full_tail;    /* slab: the last window's word when all its blocks are free */
@@ -361,12 +361,31 @@ ASH_INLINE uint64_t ash_full_word(unsigned block_count, unsigned window) {
     unsigned left = block_count - window * ASH_WINDOW_BLOCKS;
     return ash_low_bits(left);
 }
+/* The number by which the index of a block is found, and whether one starts there, in a slab of
+ * `count` blocks of `bytes` bytes: the smallest R with bytes * R >= 2^64 + ceil(2^36 / count).
+ *
+ * For an offset q * bytes + r in the slab, the product with R has the high half q. Its low half is
+ * q * e, with e = bytes * R - 2^64, when r is 0; when it is not, at least R, which is over 2^47.
+ * e is at least 2^36 / count and less than that + bytes + 1, so q * e is below 2^36 just when q is
+ * below count: (count - 1) * (bytes + 1) is less than 2^36 / count, as count^2 * (bytes + 1) is at
+ * most 2^35. So one comparison tells both that a block starts there and that there is such a block.
+ * After the published method of Lemire, Kaser, Kurz, "Faster remainder by direct computation"
+ * (2019). */
+enum { ASH_STARTS_BITS = 36 };
+#define ASH_RECIPROCAL(bytes, count)                                                               \
+    (UINT64_MAX / (bytes) +                                                                        \
+     (UINT64_MAX % (bytes) + 1 + (((uint64_t)1 << ASH_STARTS_BITS) + (count)-1) / (count) +        \
+      (bytes)-1) /                                                                                 \
+         (bytes))
+ASH_INLINE uint64_t ash_reciprocal(uint64_t bytes, uint64_t count) {
+    return ASH_RECIPROCAL(bytes, count);
+}
 /* Index of the block that starts at or before `offset_bytes`; *starts tells whether it starts
- * there. */
+ * there, and is one of the slab's. */
 ASH_INLINE uint64_t ash_block_index(uint64_t offset_bytes, uint64_t reciprocal, bool *starts) {
-    unsigned __int128 product = (unsigned __int128)offset_bytes * reciprocal;
-    *starts = (uint64_t)product < reciprocal;
-    return (uint64_t)(product >> 64);
+    uint64_t index;
+    *starts = ash_multiply(offset_bytes, reciprocal, &index) >> ASH_STARTS_BITS == 0;
+    return index;
 }
 
 #endif

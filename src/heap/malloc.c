@@ -65,7 +65,7 @@ static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes
 
 void *ash_malloc_slow(struct ash_thread_heap *th, size_t bytes) {
     if (bytes > ASH_SMALL_BYTES_MAX) return malloc_larger(th, bytes);
-    return malloc_refill(th, &th->bins[ash_class_of_small(bytes)]);
+    return malloc_refill(th, ash_bin_of_small(th, bytes));
 }
 
 void *ashlar_malloc(struct ashlar_thread_heap *public_th, size_t bytes) {

@@ -57,12 +57,14 @@ static void slab_describe(struct ash_thread_heap *th, struct ash_page *head, uns
     unsigned count =
         ASH_PLANTED(14) ? class->block_count : pages * ASH_PAGE_BYTES / class->block_bytes;
     unsigned windows = ash_window_count(count);
+    uint64_t reciprocal =
+        count == class->block_count ? class->reciprocal : ash_reciprocal(class->block_bytes, count);
     uint64_t *words = words_inline(count)
                           ? head->inline_words
                           : ash_bitmap_words(th->heap, ash_page_number(th->heap, head));
     for (unsigned i = 0; i < pages; i++) {
         struct ash_page *page = head + i;
-        page->reciprocal = class->reciprocal;
+        page->reciprocal = reciprocal;
         page->words = words;
         page->full_tail = ash_full_word(count, windows - 1);
         page->head = head;

@@ -17,10 +17,11 @@ static void the_table_is_what_the_definition_says(void **state) {
         const struct ash_class *class = &ash_classes[i];
         assert_int_equal(class->block_bytes, bytes_by_definition(i));
         assert_int_equal(ashlar_class_bytes(i), class->block_bytes);
-        /* the smallest number that times block_bytes reaches 2^64 */
+        /* the smallest number that times block_bytes reaches 2^64 and this excess */
         unsigned __int128 product = (unsigned __int128)class->reciprocal * class->block_bytes;
-        unsigned __int128 whole = (unsigned __int128)1 << 64;
-        assert_true(product >= whole && product - class->block_bytes < whole);
+        uint64_t excess = ((UINT64_C(1) << 36) + class->block_count - 1) / class->block_count;
+        unsigned __int128 goal = ((unsigned __int128)1 << 64) + excess;
+        assert_true(product >= goal && product - class->block_bytes < goal);
         assert_int_equal(class->block_count,
                          (uint32_t) class->slab_pages * ASH_PAGE_BYTES / class->block_bytes);
         assert_int_equal(class->spare, 0);
@@ -50,22 +51,32 @@ static void slabs_keep_their_limits(void **state) {
     }
 }
 
+/* In a slab of so many pages; no block starts behind the last. */
+static void every_offset_has_its_block(uint32_t bytes, uint32_t pages) {
+    uint32_t index = 0, within = 0, count = pages * (uint32_t)PAGE / bytes;
+    uint64_t reciprocal = ash_reciprocal(bytes, count);
+    for (uint32_t offset = 0; offset < pages * PAGE; offset++) {
+        bool starts;
+        uint64_t found = ash_block_index(offset, reciprocal, &starts);
+        if (found != index || starts != (within == 0 && index < count))
+            fail_msg("%u bytes, %u pages, offset %u: block %llu, starts %d", bytes, pages, offset,
+                     (unsigned long long)found, starts);
+        if (++within == bytes) {
+            within = 0;
+            index++;
+        }
+    }
+}
+
 static void every_offset_of_every_slab_has_its_block(void **state) {
     (void)state;
     for (unsigned i = 0; i < ASH_CLASS_COUNT; i++) {
-        uint64_t reciprocal = ash_classes[i].reciprocal;
-        uint32_t bytes = ash_classes[i].block_bytes, index = 0, within = 0;
-        for (uint32_t offset = 0; offset < ASH_SLAB_PAGES_MAX * PAGE; offset++) {
-            bool starts;
-            uint64_t found = ash_block_index(offset, reciprocal, &starts);
-            if (found != index || starts != (within == 0))
-                fail_msg("class %u offset %u: block %llu, starts %d", i, offset,
-                         (unsigned long long)found, starts);
-            if (++within == bytes) {
-                within = 0;
-                index++;
-            }
-        }
+        uint32_t bytes = ash_classes[i].block_bytes;
+        assert_int_equal(ash_classes[i].reciprocal,
+                         ash_reciprocal(bytes, ash_classes[i].block_count));
+        uint32_t least = (uint32_t)((bytes + PAGE - 1) / PAGE);
+        for (uint32_t pages = least; pages <= ash_classes[i].slab_pages; pages++)
+            every_offset_has_its_block(bytes, pages);
     }
 }
 

@@ -61,7 +61,7 @@ static void a_sweep_visits_windows_in_ascending_order(void **state) {
     site_close(&site);
 }
 
-static void a_window_a_quarter_free_is_used_again(void **state) {
+static void a_window_a_sixteenth_free_is_used_again(void **state) {
     (void)state;
     struct site site;
     site_open(&site, 64 * MIB, 1);
@@ -69,9 +69,10 @@ static void a_window_a_quarter_free_is_used_again(void **state) {
     take_many(&site, 16, blocks, SLAB_16); /* the last window is the current one */
     for (unsigned i = 0; i < WINDOW; i++) ashlar_free(site.th, blocks[i]);
     void **last = blocks + SLAB_16 - WINDOW;
-    for (unsigned i = 0; i < WINDOW / 4; i++) ashlar_free(site.th, last[i]);
-    for (unsigned i = 0; i < WINDOW / 4; i++) assert_ptr_equal(ashlar_malloc(site.th, 16), last[i]);
-    for (unsigned i = 0; i < WINDOW / 4 - 1; i++) ashlar_free(site.th, last[i]);
+    for (unsigned i = 0; i < WINDOW / 16; i++) ashlar_free(site.th, last[i]);
+    for (unsigned i = 0; i < WINDOW / 16; i++)
+        assert_ptr_equal(ashlar_malloc(site.th, 16), last[i]);
+    for (unsigned i = 0; i < WINDOW / 16 - 1; i++) ashlar_free(site.th, last[i]);
     assert_ptr_equal(ashlar_malloc(site.th, 16), blocks[0]);
     site_close(&site);
 }
@@ -404,7 +405,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_slab_is_served_from_its_start),
         cmocka_unit_test(a_sweep_visits_windows_in_ascending_order),
-        cmocka_unit_test(a_window_a_quarter_free_is_used_again),
+        cmocka_unit_test(a_window_a_sixteenth_free_is_used_again),
         cmocka_unit_test(slabs_queue_first_in_first_out),
         cmocka_unit_test(slabs_leave_the_queue_from_any_place),
         cmocka_unit_test(only_the_current_slab_is_kept_when_empty),
