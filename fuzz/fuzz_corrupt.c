@@ -3,9 +3,9 @@
  * 1. What. An input is a raw trace; what it leaves in the heap is the ground. Then, many times: one
  *    field of one structure is changed (a bit, a byte, a step, another value), the heap is checked,
  *    and the field is put back. The check must call the heap corrupt, or the change must be one
- *    that the table of fields (corrupt.c) proves to be no damage. (Dirty bits are also tried with the
- *    check of contents, which is what proves them.) It must not crash, hang, change
- *    anything, nor allocate, which it has no means to.
+ *    that the table of fields (corrupt.c) proves to be no damage. (Dirty bits are also tried with
+ *    the check of contents, which is what proves them.) It must not crash, hang, change anything,
+ *    nor allocate, which it has no means to.
  *
  * 2. Two ways. In place, as a process checks itself; and through a reader that copies and shows the
  *    change where none is, as a snapshot would: with the same verdict. Some bytes of such a reader

@@ -34,6 +34,8 @@ class Harness(NamedTuple):
 HARNESSES = {
     "fuzz_heap": Harness([SEEDS, REGRESSIONS], True,
                          "ashlar replay --misuse expect --verify each --raw"),
+    "fuzz_faults": Harness([SEEDS, REGRESSIONS], True, "fuzz_faults"),
+    "fuzz_misuse": Harness([SEEDS, REGRESSIONS], True, "fuzz_misuse"),
     "fuzz_corrupt": Harness([SEEDS, REGRESSIONS], True, "fuzz_corrupt"),
 }
 

@@ -31,11 +31,19 @@ enum ashlar_target_flags {
     ASHLAR_TARGET_KEEPS_ERRNO = 512, /* free, and realloc to 0, leave errno as it was */
 };
 
+/* Which system calls fail, of those of a target that has `fail_call`. */
+struct ashlar_fault_plan {
+    uint64_t at;    /* the call, counted from 1 from the making of the instance on; 0: none */
+    bool after;     /* every later one, too */
+    uint32_t kinds; /* those that count: bits 1 << enum ashlar_os_call; 0: all */
+};
+
 struct ashlar_target_config {
     uint8_t heap;      /* enum ashlar_trace_heap */
     uint32_t heap_kib; /* as in struct ashlar_trace */
     uint32_t threads;  /* logical threads 0..threads-1 */
     bool exact_trim;   /* free pages stay until trim or a moved clock (no time passes by itself) */
+    const struct ashlar_fault_plan *faults; /* NULL: none */
     ashlar_misuse_handler *on_misuse;
     void *context;
     size_t *left_mapped; /* OWNS_MAPPING: destroy stores here how many bytes stayed mapped; may be
@@ -71,6 +79,7 @@ struct ashlar_target {
     void (*advance_clock)(void *instance, uint64_t ms);
     void (*fail_call)(void *instance, uint64_t nth);
     uint64_t (*calls)(void *instance); /* how many calls that could have failed there were so far */
+    uint64_t (*failed)(void *instance); /* and how many of them did */
     bool (*flip)(void *instance,
                  uint64_t bit); /* flips a bit of the metadata; false when there is none */
     /* A native check; `address` != 0 asks for the O(1) one around it, else the full one. */

@@ -203,7 +203,8 @@ struct ashlar_replay_options {
     uint32_t verify_every; /* native full check after each so many operations; 0: at the end only */
     bool touched_check;    /* native O(1) check after each operation */
     size_t until;          /* stop before this operation; 0: run all */
-    bool report_illegal;   /* an illegal operation that the target reports as promised is itself
+    const struct ashlar_fault_plan *faults; /* from the start; NULL: none but the trace's own */
+    bool report_illegal; /* an illegal operation that the target reports as promised is itself
                               the finding (replay, minimize); false: it is expected and the replay
                               goes on (fuzzing) */
     bool

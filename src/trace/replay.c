@@ -10,8 +10,9 @@
  *    alignments). Any other may, but for one kind: a request of at most 1 KiB, while no injected
  *    fault can explain the failure and the bound on what the heap holds leaves room. The bound
  *    (oracle.c) is generous, so that this check never cries wolf; a heap that loses pages is still
- *    found, when it has lost most of them. A fault fails one call, so it explains one NULL; it is
- *    taken as spent only by a NULL that nothing else explains. The bound of oracle.c knows how the
+ *    found, when it has lost most of them. A target that counts the calls that failed says whether one
+ *    of this operation did; of others, a fault explains one NULL, and is taken as spent only by a
+ *    NULL that nothing else explains. The bound of oracle.c knows how the
  *    core lays out blocks; other heaps must serve while a sixteenth of them is live (a bad layout
  *    of blocks between 16 bytes and 1 KiB costs first-fit a factor of six), and targets that are
  *    the whole process up to their capacity.
@@ -95,10 +96,17 @@ static bool refused_alignment(const struct ash_replay *replay, const struct requ
                                 request->alignment > replay->target->alignment_max);
 }
 
+/* A system call that failed meanwhile explains a NULL; where the target does not count them, one
+ * that was to fail does. */
+static bool fault_explains(const struct ash_replay *replay) {
+    if (replay->target->failed == NULL) return replay->fault_armed;
+    return replay->target->failed(replay->instance) != replay->failed;
+}
+
 static enum expectation expect(const struct ash_replay *replay, const struct request *request) {
     if (absurd_size(request)) return MUST_FAIL_SIZE;
     if (refused_alignment(replay, request)) return MUST_FAIL_ALIGNMENT;
-    bool surely = surely_fits(replay, request) && !replay->fault_armed && replay->alone;
+    bool surely = surely_fits(replay, request) && !fault_explains(replay) && replay->alone;
     return surely ? MUST_SUCCEED : MAY_FAIL;
 }
 
@@ -485,6 +493,8 @@ static enum ash_step after(struct ash_replay *replay, size_t index) {
     }
     if (options->verify_every != 0 && (index + 1) % options->verify_every == 0)
         return full_check(replay);
+    /* What a failed system call left half done would show now. */
+    if (replay->target->failed != NULL && fault_explains(replay)) return full_check(replay);
     return ASH_STEP_RUN;
 }
 
@@ -493,6 +503,7 @@ void ash_replay_begin(struct ash_replay *replay) {
     replay->misuse_judged = false;
     replay->touched = 0;
     replay->alone = ash_threads_quiet(replay);
+    if (replay->target->failed != NULL) replay->failed = replay->target->failed(replay->instance);
 }
 
 enum ash_step ash_replay_perform(struct ash_replay *replay, size_t index) {
@@ -607,6 +618,17 @@ static uint64_t heap_bytes(const struct ash_replay *replay) {
     return bytes > taken ? bytes - taken : 0;
 }
 
+static void judge_left(struct ashlar_replay_result *result, size_t left_mapped) {
+    if (left_mapped == 0 || result->found) return;
+    result->found = true;
+    struct ashlar_replay_finding *finding = &result->finding;
+    finding->code = ASHLAR_ORACLE_LEFT_MAPPED;
+    finding->layer = ASHLAR_LAYER_ORACLE;
+    finding->found = left_mapped;
+    snprintf(finding->text, sizeof finding->text,
+             "expected nothing mapped after destroy, found %zu bytes", left_mapped);
+}
+
 static bool start(struct ash_replay *replay) {
     struct ashlar_replay_result *result = replay->result;
     const struct ashlar_trace *trace = replay->trace;
@@ -615,6 +637,7 @@ static bool start(struct ash_replay *replay) {
         .heap_kib = trace->heap_kib,
         .threads = trace->threads > 0 ? trace->threads : 1,
         .exact_trim = true,
+        .faults = replay->options->faults,
         .on_misuse = on_misuse,
     };
     replay->oracle = ash_oracle_open(trace->slots);
@@ -629,7 +652,9 @@ static bool start(struct ash_replay *replay) {
     replay->heap_bytes = heap_bytes(replay);
     result->failure = replay->target->create(replay->target, &config, &replay->instance);
     if (result->failure != ASHLAR_OK) {
+        size_t left_mapped = replay->oracle->left_mapped;
         ash_oracle_close(replay->oracle);
+        judge_left(result, left_mapped);
         return false;
     }
     ash_oracle_bind(replay->oracle, replay->target, replay->instance, &result->finding);
@@ -658,17 +683,6 @@ static size_t stop(struct ashlar_replay_result *result) {
     result->instance = NULL;
     result->oracle = NULL;
     return left_mapped;
-}
-
-static void judge_left(struct ashlar_replay_result *result, size_t left_mapped) {
-    if (left_mapped == 0 || result->found) return;
-    result->found = true;
-    struct ashlar_replay_finding *finding = &result->finding;
-    finding->code = ASHLAR_ORACLE_LEFT_MAPPED;
-    finding->layer = ASHLAR_LAYER_ORACLE;
-    finding->found = left_mapped;
-    snprintf(finding->text, sizeof finding->text,
-             "expected nothing mapped after destroy, found %zu bytes", left_mapped);
 }
 
 void ashlar_replay(const struct ashlar_trace *trace, const struct ashlar_replay_options *options,

@@ -13,6 +13,7 @@ struct ash_replay {
     struct ashlar_replay_result *result;
     bool misuse_judged;           /* the operation is illegal and has looked at the reports */
     bool fault_armed;             /* a fault was injected that no NULL has shown yet */
+    uint64_t failed;              /* system calls that had failed before this operation */
     uint64_t heap_bytes;          /* what the target has for blocks, at least */
     uintptr_t touched;            /* address that this operation was about; 0: none */
     struct ashlar_finding native; /* the first finding of the running native check */

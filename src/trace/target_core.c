@@ -138,8 +138,14 @@ static enum ashlar_status core_create(const struct ashlar_target *target,
     core->below.reserve = reserve_placed;
     ashlar_os_fault_init(&core->fault, &core->below);
     core->fault.frozen_clock = config->exact_trim;
+    if (config->faults != NULL) {
+        core->fault.fail_at = config->faults->at;
+        core->fault.fail_after = config->faults->after;
+        if (config->faults->kinds != 0) core->fault.fail_kinds = config->faults->kinds;
+    }
     enum ashlar_status status = create_heap(core, config);
     if (status != ASHLAR_OK) {
+        if (core->left_mapped != NULL) *core->left_mapped = core->fault.mapped_bytes;
         core_close(core);
         return status;
     }
@@ -265,6 +271,10 @@ static uint64_t core_calls(void *instance) {
     return ((struct core *)instance)->fault.calls;
 }
 
+static uint64_t core_failed(void *instance) {
+    return ((struct core *)instance)->fault.failed;
+}
+
 static enum ashlar_verdict core_check(void *instance, uintptr_t address, ashlar_finding_sink *sink,
                                       void *context, struct ashlar_check_report *report) {
     struct core *core = instance;
@@ -376,6 +386,7 @@ const struct ashlar_target ashlar_target_core = {
     .advance_clock = core_advance_clock,
     .fail_call = core_fail_call,
     .calls = core_calls,
+    .failed = core_failed,
     .flip = core_flip,
     .check = core_check,
     .region = core_region,
