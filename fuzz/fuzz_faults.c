@@ -1,9 +1,9 @@
 /* fuzz_faults: any system call of the OS layer fails, at any moment.
  *
  * 1. What. An input is a raw trace, for a heap over reserved address space. It runs once as it is,
- *    which tells how many calls can fail, and then again for each of some plans: the nth call fails,
- *    or all from the nth on, of every kind or of one; the making of the heap is part of it. Which
- *    plans follows from the trace's seed, so mutation moves them.
+ *    which tells how many calls can fail, and then again for each of some plans: the nth call
+ *    fails, or all from the nth on, of every kind or of one; the making of the heap is part of it.
+ *    Which plans follows from the trace's seed, so mutation moves them.
  *
  * 2. What has to hold. Every operation either works or fails cleanly: NULL, ENOMEM, the block and
  *    its content as before, and only when a call of that operation failed (the oracle). After an

@@ -10,12 +10,12 @@
  *    alignments). Any other may, but for one kind: a request of at most 1 KiB, while no injected
  *    fault can explain the failure and the bound on what the heap holds leaves room. The bound
  *    (oracle.c) is generous, so that this check never cries wolf; a heap that loses pages is still
- *    found, when it has lost most of them. A target that counts the calls that failed says whether one
- *    of this operation did; of others, a fault explains one NULL, and is taken as spent only by a
- *    NULL that nothing else explains. The bound of oracle.c knows how the
- *    core lays out blocks; other heaps must serve while a sixteenth of them is live (a bad layout
- *    of blocks between 16 bytes and 1 KiB costs first-fit a factor of six), and targets that are
- *    the whole process up to their capacity.
+ *    found, when it has lost most of them. A target that counts the calls that failed says whether
+ *    one of this operation did; of others, a fault explains one NULL, and is taken as spent only by
+ *    a NULL that nothing else explains. The bound of oracle.c knows how the core lays out blocks;
+ *    other heaps must serve while a sixteenth of them is live (a bad layout of blocks between 16
+ *    bytes and 1 KiB costs first-fit a factor of six), and targets that are the whole process up to
+ *    their capacity.
  * 3. After each operation: a part of one other live block is verified (upper tiers), the native
  *    O(1) check runs around the touched block, and the full one when it is due.
  * 4. The end: all contents, the native full check, the heap's own live blocks against the oracle's,
