@@ -358,17 +358,17 @@ static uint64_t mix(uint64_t z) {
 static void step(struct scene *s, const struct ashlar_op *op, size_t index) {
     static const enum mistake by_kind[] = {DOUBLE, INTERIOR, FOREIGN, WRONG_SIZE};
     uint64_t draw = mix(op->arg * 31 + op->size * 7 + op->slot + (index << 20));
+    uint32_t thread = (uint32_t)(draw >> 55) % s->threads; /* anyone's mistake */
     s->reports = 0;
     if (op->kind >= ASHLAR_OP_DOUBLE_FREE) {
-        make_mistake(s, by_kind[(op->kind - ASHLAR_OP_DOUBLE_FREE) % MISTAKES], draw, op->thread);
+        make_mistake(s, by_kind[(op->kind - ASHLAR_OP_DOUBLE_FREE) % MISTAKES], draw, thread);
         return;
     }
     bool ran = legal(s, op);
     expect(s, s->reports == 0, "a legal operation is not reported");
     s->outcome->ops += ran;
     s->outcome->skipped += !ran;
-    if (index % EVERY == 0)
-        make_mistake(s, (enum mistake)(draw >> 40) % MISTAKES, draw, op->thread);
+    if (index % EVERY == 0) make_mistake(s, (enum mistake)(draw >> 40) % MISTAKES, draw, thread);
 }
 
 static bool report(struct scene *s, const struct ashlar_trace *trace, size_t index,
@@ -394,6 +394,7 @@ static bool run_trace(const struct ashlar_trace *trace, const char *file,
     s->target = &ashlar_target_core;
     s->level = &levels[0];
     s->outcome = outcome;
+    s->threads = trace->threads;
     struct ashlar_target_config config = {.heap = trace->heap,
                                           .heap_kib = trace->heap_kib,
                                           .threads = trace->threads,

@@ -36,6 +36,7 @@ HARNESSES = {
                          "ashlar replay --misuse expect --verify each --raw"),
     "fuzz_faults": Harness([SEEDS, REGRESSIONS], True, "fuzz_faults"),
     "fuzz_misuse": Harness([SEEDS, REGRESSIONS], True, "fuzz_misuse"),
+    "fuzz_parse": Harness([ROOT / "corpus" / "fuzz_parse"], False, "fuzz_parse"),
     "fuzz_corrupt": Harness([SEEDS, REGRESSIONS], True, "fuzz_corrupt"),
 }
 
@@ -130,6 +131,10 @@ class Campaign:
         if not any(self.inputs.iterdir()):
             (self.inputs / "empty").write_bytes(bytes(8 + 24))
 
+    def dictionaries(self):
+        words = ROOT / "fuzz" / f"{self.binary.name}.dict"
+        return [words] if words.exists() else []
+
     def command(self, job):
         if self.engine == "libfuzzer":
             return [*STEADY, str(self.binary), str(self.corpus), str(self.inputs),
@@ -137,11 +142,13 @@ class Campaign:
                     f"-max_len={INPUT_BYTES}", f"-timeout={TIMEOUT_SECONDS}",
                     f"-artifact_prefix={self.crashes}/", "-rss_limit_mb=3000", "-reload=1",
                     "-len_control=1", "-print_final_stats=1",
+                    *[f"-dict={d}" for d in self.dictionaries()],
                     "-entropic=1", "-entropic_scale_per_exec_time=1", "-use_value_profile=0"]
         role = ["-M", "main"] if job == 0 else ["-S", f"other{job}"]
         return [*STEADY, "afl-fuzz", "-i", str(self.inputs), "-o", str(self.corpus), *role,
                 "-V", str(self.seconds), "-G", str(INPUT_BYTES), "-t", f"{TIMEOUT_SECONDS}000",
-                "-m", "none", "-s", str(self.seed + job), "--", str(self.binary)]
+                "-m", "none", "-s", str(self.seed + job),
+                *[word for d in self.dictionaries() for word in ("-x", str(d))], "--", str(self.binary)]
 
     def start(self):
         env = dict(os.environ, **SANITIZERS, ASHLAR_FUZZ_STATS=str(self.stats))
