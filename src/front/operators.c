@@ -134,11 +134,17 @@ static ASH_NOINLINE void *new_slow_nothrow(size_t bytes, size_t alignment) {
     }
 }
 
+/* What the fast path leaves, in a thread that has a heap. */
+static ASH_NOINLINE void *new_larger(struct ash_thread_heap *th, size_t bytes) {
+    void *block = ash_malloc_slow(th, bytes);
+    return ASH_LIKELY(block != NULL) ? block : new_slow(bytes, 0);
+}
+
 ASH_INLINE void *new_block(size_t bytes, size_t alignment) {
     struct ash_thread_heap *th = ash_th_of(ash_front_mine);
     void *block;
-    bool small = ASH_LIKELY(th != NULL) && alignment == 0;
-    return small && ash_fast_malloc(th, bytes, &block) ? block : new_slow(bytes, alignment);
+    if (ASH_UNLIKELY(th == NULL) || alignment != 0) return new_slow(bytes, alignment);
+    return ash_fast_malloc(th, bytes, &block) ? block : new_larger(th, bytes);
 }
 
 ASH_INLINE void *new_block_nothrow(size_t bytes, size_t alignment) {

@@ -157,19 +157,24 @@ static bool bin_next_sweep(struct ash_thread_heap *th, struct ash_bin *bin) {
     return bin_enter_new(th, bin) || bin_enter_queued(bin, heap) || bin_sweep_again(bin, heap);
 }
 
+/* Uses the current window again when enough of it is free: of its own blocks, since a last window
+ * has fewer. So one that is all free is never left, and no slab is queued with nothing live in it.
+ */
+static bool bin_stays(struct ash_bin *bin, const struct ash_page *head) {
+    uint64_t left = ash_word_get(bin->word);
+    if (left == 0) return false;
+    uint64_t all = ash_full_word(head->block_count, bin->window_index);
+    if (ASH_PLANTED(30)) all = ash_low_bits(window_blocks(head));
+    if (ash_count_bits(left) * STAY_SHARE < ash_count_bits(all)) return false;
+    bin->candidates = left;
+    return true;
+}
+
 /* The next window of this sweep; false when it has ended. */
 static bool bin_sweep_on(struct ash_bin *bin, struct ash_heap *heap) {
     struct ash_page *head = ash_slab_linked(heap, bin->slab);
     if (head == NULL) return false;
-    uint64_t left = ash_word_get(bin->word);
-    /* Of its own blocks, since a last window has fewer: one that is all free is never left, so no
-     * slab is queued with nothing live in it. */
-    uint64_t all = ash_full_word(head->block_count, bin->window_index);
-    if (ASH_PLANTED(30)) all = ash_low_bits(window_blocks(head));
-    if (ash_count_bits(left) * STAY_SHARE >= ash_count_bits(all)) {
-        bin->candidates = left;
-        return true;
-    }
+    if (bin_stays(bin, head)) return true;
     uint64_t later = bin_windows(bin, head) & ~ash_low_bits(bin->window_index + 1U);
     if (later == 0) return false;
     bin_sweep_to(bin, heap, head, ash_lowest_bit(later));
