@@ -40,6 +40,7 @@ extern const struct ash_command ash_cmd_bisect;
 extern const struct ash_command ash_cmd_convert;
 extern const struct ash_command ash_cmd_dump;
 extern const struct ash_command ash_cmd_explain;
+extern const struct ash_command ash_cmd_fuzz;
 extern const struct ash_command ash_cmd_help;
 extern const struct ash_command ash_cmd_minimize;
 extern const struct ash_command ash_cmd_record;

@@ -8,9 +8,9 @@
 #include <string.h>
 
 static const struct ash_command *const table[] = {
-    &ash_cmd_bisect,   &ash_cmd_convert, &ash_cmd_dump,   &ash_cmd_explain, &ash_cmd_help,
-    &ash_cmd_minimize, &ash_cmd_record,  &ash_cmd_replay, &ash_cmd_run,     &ash_cmd_stats,
-    &ash_cmd_verify,   &ash_cmd_version, &ash_cmd_whatis,
+    &ash_cmd_bisect, &ash_cmd_convert,  &ash_cmd_dump,    &ash_cmd_explain, &ash_cmd_fuzz,
+    &ash_cmd_help,   &ash_cmd_minimize, &ash_cmd_record,  &ash_cmd_replay,  &ash_cmd_run,
+    &ash_cmd_stats,  &ash_cmd_verify,   &ash_cmd_version, &ash_cmd_whatis,
 };
 
 const struct ash_command *const *ash_commands(size_t *count) {

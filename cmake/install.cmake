@@ -52,6 +52,7 @@ if(TARGET ashlar_fuzz)
   foreach(engine libfuzzer afl)
     foreach(suffix "" _address)
       install(PROGRAMS ${PROJECT_BINARY_DIR}/fuzz/fuzz_library_${engine}${suffix}
+        ${PROJECT_BINARY_DIR}/fuzz/fuzz_ashlar_${engine}${suffix}
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/ashlar OPTIONAL)
     endforeach()
   endforeach()

@@ -38,6 +38,7 @@ static const struct ashlar_target *target(void) {
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
     target();
+    ash_fuzz_serve();
     return 0;
 }
 

@@ -32,6 +32,9 @@ extern const struct ash_harness ash_harness;
 bool ash_fuzz_input(const uint8_t *data, size_t size, const char *file,
                     struct ash_fuzz_outcome *outcome);
 
+/* serve.c: with ASHLAR_FUZZ_SERVE in the environment serves inputs and never returns. */
+void ash_fuzz_serve(void);
+
 /* How much is checked: ASHLAR_FUZZ_TIER. */
 struct ash_fuzz_tier {
     const char *name;
