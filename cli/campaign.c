@@ -388,6 +388,7 @@ static bool all_ended(struct ash_campaign *campaign) {
 }
 
 void ash_campaign_stop(struct ash_campaign *campaign) {
+    if (campaign->process_count == 0) return;
     static const int signals[] = {SIGTERM, SIGKILL};
     for (size_t s = 0; s < 2 && !all_ended(campaign); s++) {
         for (unsigned i = 0; i < campaign->process_count; i++)
@@ -396,6 +397,7 @@ void ash_campaign_stop(struct ash_campaign *campaign) {
              ash_clock() < until && !all_ended(campaign);)
             usleep(20000);
     }
+    campaign->process_count = 0;
     each_instance(campaign, "queue", take_queue, campaign);
 }
 

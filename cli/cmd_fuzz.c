@@ -29,6 +29,7 @@ enum {
     KEY_SANITIZER,
     KEY_SEED,
     KEY_TIMEOUT,
+    KEY_FIRST,
     KEY_JSON
 };
 
@@ -37,7 +38,7 @@ struct fuzz {
     struct ash_triage triage;
     struct ash_source source; /* for reports: whether JSON is wanted */
     const char *output, *target;
-    bool terminal, failed;
+    bool terminal, failed, first;
 };
 
 static const struct argp_option options[] = {
@@ -51,6 +52,7 @@ static const struct argp_option options[] = {
     {"sanitizer", KEY_SANITIZER, "NAME", 0,
      "none (default), or address for a library that was built with AddressSanitizer", 0},
     {"time", KEY_TIME, "S", 0, "Stop after S seconds (60)", 0},
+    {"first", KEY_FIRST, NULL, 0, "Stop at the first finding", 0},
     {"jobs", KEY_JOBS, "N", 0, "Processes of each engine (1)", 0},
     {"corpus", KEY_CORPUS, "FOLDER", 0, "Start from these raw inputs instead of our own", 0},
     {"output", 'o', "FOLDER", 0,
@@ -108,6 +110,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return parse_number("timeout", argument, 3600, &campaign->timeout);
     case KEY_CORPUS:
         campaign->seeds = argument;
+        return 0;
+    case KEY_FIRST:
+        fuzz->first = true;
         return 0;
     case 'o':
         fuzz->output = argument;
@@ -185,6 +190,8 @@ static void tell(const struct ash_triage *triage, const struct ash_found *found)
 
 static bool look(void *context, const char *path, const char *name) {
     struct fuzz *fuzz = context;
+    if (ash_clock() > fuzz->campaign.ends) ash_campaign_stop(&fuzz->campaign);
+    if (fuzz->first && fuzz->triage.count > 0) return false;
     if (!ash_triage_input(&fuzz->triage, path, name)) fuzz->failed = true;
     return !fuzz->failed;
 }
@@ -218,6 +225,9 @@ static int conclude(struct fuzz *fuzz) {
     if (triage->unrepeatable > 0)
         printf("%s failed only after others; kept as %s/unrepeatable-*\n",
                ash_plural(triage->unrepeatable, "input").text, fuzz->campaign.folder);
+    if (triage->left > 0)
+        printf("%s more not looked at: %s/artifacts and afl/\n",
+               ash_plural(triage->left, "input").text, fuzz->campaign.folder);
     ash_report_summary(&fuzz->source, verdict, code, triage->count, NULL);
     return code;
 }
@@ -231,6 +241,7 @@ static int campaign(struct fuzz *fuzz) {
         usleep(100000);
         on = ash_campaign_tend(&fuzz->campaign);
         ash_campaign_artifacts(&fuzz->campaign, look, fuzz);
+        if (fuzz->first && fuzz->triage.count > 0) on = false;
         show_progress(fuzz);
     }
     clear_progress(fuzz);

@@ -31,8 +31,10 @@
 enum {
     OUTPUT_BYTES = 1 << 18,
     MINIMIZE_RUNS = 3000,
-    MINIMIZE_SECONDS = 20,
-    LATE_SECONDS = 5, /* when the campaign's time is over */
+    MINIMIZE_SECONDS = 10,
+    LATE_SECONDS = 3,  /* when the campaign's time is over */
+    OVER_SECONDS = 15, /* so long after it nothing new is looked at */
+    HANG_SECONDS = 1,  /* while minimising: what returns at all does within this */
     REPLAY_SECONDS = 20,
     INPUT_OPS = 4096,
 };
@@ -158,11 +160,12 @@ void ash_triage_end(struct ash_triage *triage) {
 }
 
 /* Exit code and signal of a run; false: the server is no more. */
-static bool ask_server(struct ash_triage *triage, const char *path, int *code, int *signal) {
+static bool ask_server(struct ash_triage *triage, const char *path, uint64_t seconds, int *code,
+                       int *signal) {
     char line[ASH_PATH_BYTES + 40], text[40];
     if (triage->server == 0) start_server(triage);
     if (triage->server < 0) return false;
-    int length = snprintf(line, sizeof line, "%" PRIu64 " %s\n", triage->campaign->timeout, path);
+    int length = snprintf(line, sizeof line, "%" PRIu64 " %s\n", seconds, path);
     ssize_t got = 0;
     if (write(triage->ask, line, (size_t)length) == length)
         while ((got = read(triage->answer, text, sizeof text - 1)) < 0 && errno == EINTR) {
@@ -195,12 +198,13 @@ static int run_alone(const struct ash_campaign *campaign, const char *path,
                        (double)campaign->timeout * 3);
 }
 
-static bool run_input(struct ash_triage *triage, const char *path, struct ash_signature *out) {
+static bool run_input(struct ash_triage *triage, const char *path, uint64_t seconds,
+                      struct ash_signature *out) {
     const struct ash_campaign *campaign = triage->campaign;
     char output[ASH_PATH_BYTES];
     int code = 0, signal = 0;
     if (!ash_path(output, "%s/tmp/output", campaign->folder)) return false;
-    if (!ask_server(triage, path, &code, &signal))
+    if (!ask_server(triage, path, seconds, &code, &signal))
         code = run_alone(campaign, path, ASH_RUN_INPUT, output);
     read_output(load_output(output), signal != 0 ? -1 : code, out);
     if (signal == SIGALRM) out->hangs = true;
@@ -219,6 +223,7 @@ static bool same(const struct ash_signature *a, const struct ash_signature *b, s
 struct search {
     struct ash_triage *triage;
     const struct ash_signature *wanted;
+    uint64_t seconds; /* that a candidate may take */
     char candidate[ASH_PATH_BYTES];
     double until;
 };
@@ -236,13 +241,14 @@ static bool still_fails(void *context, const struct ashlar_trace *candidate) {
     struct search *search = context;
     struct ash_signature now;
     if (ash_clock() > search->until || !write_raw(candidate, search->candidate)) return false;
-    run_input(search->triage, search->candidate, &now);
+    run_input(search->triage, search->candidate, search->seconds, &now);
     return same(&now, search->wanted, 1);
 }
 
 static bool minimize(struct ash_triage *triage, const struct ash_signature *wanted,
                      struct ashlar_trace *trace) {
     struct search search = {.triage = triage, .wanted = wanted};
+    search.seconds = wanted->hangs ? HANG_SECONDS : triage->campaign->timeout;
     double now = ash_clock();
     search.until = now + (now < triage->campaign->ends ? MINIMIZE_SECONDS : LATE_SECONDS);
     if (!ash_path(search.candidate, "%s/tmp/candidate", triage->campaign->folder)) return false;
@@ -361,7 +367,7 @@ static bool enter(struct ash_triage *triage, struct ash_found *found, struct ash
     if (!minimize(triage, &found->first, trace)) return false;
     if (!ash_path(path, "%s/tmp/candidate", campaign->folder) || !write_raw(trace, path))
         return false;
-    run_input(triage, path, &found->small);
+    run_input(triage, path, campaign->timeout, &found->small);
     if (!found->small.bad) found->small = found->first; /* it fails not every time */
     if (found->small.operation[0] == 0 && trace->count > 0)
         snprintf(found->small.operation, sizeof found->small.operation, "%s",
@@ -396,10 +402,14 @@ bool ash_triage_input(struct ash_triage *triage, const char *path, const char *n
     const struct ash_campaign *campaign = triage->campaign;
     struct ash_signature signature;
     struct ashlar_trace trace;
-    if (triage->looked >= ASH_LOOKED_MOST || triage->count == ASH_FOUND_MOST) return true;
     if (seen_before(triage, path)) return true;
+    if (triage->looked >= ASH_LOOKED_MOST || triage->count == ASH_FOUND_MOST ||
+        ash_clock() > campaign->ends + OVER_SECONDS) {
+        triage->left++;
+        return true;
+    }
     triage->looked++;
-    if (!run_input(triage, path, &signature)) return false;
+    if (!run_input(triage, path, campaign->timeout, &signature)) return false;
     if (!signature.bad) {
         char kept[ASH_PATH_BYTES];
         triage->unrepeatable++;

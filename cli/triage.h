@@ -40,8 +40,9 @@ struct ash_triage {
     size_t count;
     uint64_t looked;       /* inputs looked at */
     uint64_t unrepeatable; /* that did not fail again alone */
-    uint64_t exhausted;
-    char *seen; /* their names, one a line */
+    uint64_t exhausted;    /* that ran out of memory, which is no finding */
+    uint64_t left;         /* not looked at: too many, or too late */
+    char *seen;            /* their names, one a line */
     size_t seen_bytes;
     pid_t server;    /* the harness that serves inputs; 0: none yet, -1: there is none */
     int ask, answer; /* its descriptors */

@@ -55,8 +55,9 @@ function(ashlar_add_fuzz_program program)
     list(APPEND objects ${object})
   endforeach()
   add_custom_command(OUTPUT ${program}
+    # Engines may name the entry point weakly, which takes nothing out of an archive.
     COMMAND ${CMAKE_COMMAND} -E env AFL_QUIET=1 ${how_ENVIRONMENT} ${linker} -g ${objects}
-      ${how_LINK} $<TARGET_FILE:ashlar::fuzz> -rdynamic -lzstd -ldl -lpthread ${fuzz_LINK_OPTIONS}
+      -Wl,-u,LLVMFuzzerTestOneInput ${how_LINK} $<TARGET_FILE:ashlar::fuzz> -rdynamic -lzstd -ldl -lpthread ${fuzz_LINK_OPTIONS}
       -o ${program}
     DEPENDS ${objects} ashlar::fuzz $<TARGET_FILE:ashlar::fuzz> VERBATIM COMMENT "${program}")
   add_custom_target(${program}_program DEPENDS ${program})

@@ -21,7 +21,7 @@ load helpers
 @test "exit 2: usage, in one line" {
     says 2 'no command given'
     says 2 'no command .nix.' nix
-    for later in map leaks snapshot diff compare fuzz; do
+    for later in map leaks snapshot diff compare; do
         says 2 "no command .$later." "$later"
     done
     says 2 'unrecognized option' replay --nix sound.trace

@@ -1,0 +1,123 @@
+#!/usr/bin/env bats
+# ashlar fuzz and the harness of ashlar_add_fuzz_targets, with the teaching allocator's bugs.
+# TEACH is that allocator as a library, HARNESSES the folder of the programs that have it linked in.
+
+load helpers
+
+: "${TEACH:?names the teaching allocator}" "${HARNESSES:?names the harnesses}"
+
+bugs() {
+    sed -n 's/^ *\[[A-Z_]*\] = "\([a-z-]*\)",$/\1/p' "$here/../../examples/fuzzing/teach.c"
+}
+
+# fuzzes CODE BUG OPTION... - a campaign on the library ends with that code; its output is in $tmp/out.
+fuzzes() {
+    local code=$1
+    export TEACH_BUG=$2
+    shift 2
+    exits "$code" fuzz --target "$TEACH" --prefix teach_ -o "$tmp/fuzz" "$@"
+}
+
+@test "a finding is minimised, written, and comes again by the command that is printed" {
+    fuzzes 1 realloc-short-copy --first --time 60
+    folder=$tmp/fuzz/crashes/ASH-ORACLE-REALLOC-realloc
+    grep -q '^SUMMARY: broken-promise: 1 finding$' "$tmp/out"
+    [ "$(grep -cE '^(realloc|malloc|calloc|aligned) ' "$folder/trace")" -le 4 ]
+    grep -q '^ASH-ORACLE-REALLOC in realloc: ' "$folder/report"
+    [ -s "$folder/input.raw" ]
+    cc -std=gnu17 -Wall -Wextra -Werror -fsyntax-only "$folder/reproducer.c"
+    again=$(sed -n 's/^  again  *//p' "$tmp/out")
+    [[ $again == ashlar\ replay\ * ]]
+    read -ra words <<<"${again#ashlar }"
+    exits 1 "${words[@]}"
+    TEACH_BUG='' exits 0 "${words[@]}"
+}
+
+@test "a crash of the target is a finding, with frames; a hang is one" {
+    fuzzes 1 usable-too-large --first --time 60
+    grep -q '^ASH-ORACLE-CRASH in ' "$tmp/out"
+    grep -q '^  frame  *libteach.so+0x' "$tmp/out"
+    rm -r "$tmp/fuzz"
+    fuzzes 1 tail-linked-twice --time 12 --timeout 2
+    grep -q 'it does not return' "$tmp/out"
+}
+
+@test "the same finding is told once" {
+    fuzzes 1 memalign-capped --time 6
+    [ "$(grep -c '^ASH-ORACLE-ALIGN in aligned' "$tmp/out")" -eq 1 ]
+    [ "$(find "$tmp/fuzz/artifacts" -name 'crash-*' | wc -l)" -gt 1 ]
+}
+
+@test "a sound target: exit 0, and its corpus is taken up again" {
+    fuzzes 0 "" --time 8 --json
+    json 'last | .verdict == "sound" and .findings == 0 and .executions > 10 and .edges > 100'
+    kept=$(find "$tmp/fuzz/corpus" -type f | wc -l)
+    [ "$kept" -gt 10 ]
+    fuzzes 0 '' --time 2
+    [ "$(find "$tmp/fuzz/corpus" -type f | wc -l)" -ge "$kept" ]
+}
+
+@test "coverage of a library that was compiled with it" {
+    clang -g -O1 -fPIC -shared -fsanitize=fuzzer-no-link "$here/../../examples/fuzzing/teach.c" \
+        -o "$tmp/libcovered.so"
+    exits 0 fuzz --target "$tmp/libcovered.so" --prefix teach_ --time 3 -o "$tmp/fuzz"
+    grep -q 'Loaded 2 modules' "$tmp/fuzz/log-libfuzzer-0"
+    TEACH_BUG=calloc-trusts exits 1 fuzz --target "$tmp/libcovered.so" --prefix teach_ --first \
+        --time 60 -o "$tmp/fuzz"
+    again=$(sed -n 's/^  again  *//p' "$tmp/out")
+    [[ $again == ASHLAR_FUZZ_TARGET=*/input.raw ]]
+    run env TEACH_BUG=calloc-trusts sh -c "$again"
+    [ "$status" -ne 0 ]
+}
+
+@test "AFL++, and both engines with one corpus" {
+    command -v afl-fuzz >/dev/null || skip "no afl-fuzz"
+    fuzzes 1 memalign-short --engine afl --first --time 60
+    rm -r "$tmp/fuzz"
+    fuzzes 0 '' --engine both --time 8
+    find "$tmp/fuzz/corpus" -name 'afl-id*' | grep -q .
+    [ -s "$tmp/fuzz/log-libfuzzer-0" ]
+    [ -s "$tmp/fuzz/log-afl-1" ]
+}
+
+@test "a harness with its target linked in, and all that the target promises" {
+    TEACH_BUG=errno-unset exits 1 fuzz --harness "$HARNESSES/fuzz_teach_libfuzzer" --first \
+        --time 60 -o "$tmp/fuzz"
+    grep -q '^ASH-ORACLE-ERRNO in ' "$tmp/out"
+}
+
+# 3,000 executions, which take a few seconds, are many times what the slowest bug needs from the seeds.
+@test "the harness finds each bug, and none without" {
+    seeds=$here/../../corpus/fuzz_heap
+    export ASAN_OPTIONS=detect_leaks=0
+    [ "$(bugs | wc -l)" -eq 20 ]
+    for bug in $(bugs); do
+        mkdir "$tmp/$bug"
+        if TEACH_BUG=$bug "$HARNESSES/fuzz_teach_libfuzzer" "$tmp/$bug" "$seeds" -runs=3000 -seed=1 \
+            -max_len=24584 -timeout=2 "-artifact_prefix=$tmp/$bug-" >"$tmp/log" 2>&1; then
+            echo "$bug was not found"
+            return 1
+        fi
+        grep -aqE '^FINDING|^SUMMARY|ERROR: ' "$tmp/log"
+    done
+    "$HARNESSES/fuzz_teach_replay_address" "$seeds" >"$tmp/log"
+    mkdir "$tmp/none"
+    "$HARNESSES/fuzz_teach_libfuzzer_address" "$tmp/none" "$seeds" -runs=500 -seed=1 -timeout=20 \
+        >"$tmp/log" 2>&1 || { cat "$tmp/log"; return 1; }
+}
+
+@test "usage" {
+    says 2 'libfuzzer, afl or both' fuzz --engine honggfuzz
+    says 2 'none or address' fuzz --sanitizer thread
+    says 2 'is not a number' fuzz --time 0
+    says 2 'is not a number' fuzz --jobs 99
+    says 2 'unexpected argument' fuzz x.trace
+    says 2 '--target' fuzz --target nix -o "$tmp/fuzz"
+    says 2 'No such file' fuzz --target ./nix.so -o "$tmp/fuzz"
+    says 2 'No such file' fuzz --harness ./nix -o "$tmp/fuzz"
+    says 2 'No such file' fuzz --target "$TEACH" --prefix teach_ --corpus ./nix -o "$tmp/fuzz"
+    printf 'no library' >"$tmp/nix.so"
+    fuzz_nix() { "$ASHLAR" fuzz --target "$tmp/nix.so" --time 2 -o "$tmp/fuzz"; }
+    run fuzz_nix
+    [ "$status" -eq 5 ]
+}
