@@ -7,8 +7,8 @@
  * 2. The folder. corpus/ grows and stays for the next campaign; artifacts/, afl/, logs and tmp/ are
  *    of this one; crashes/ is written by triage.
  * 3. Sharing. afl-fuzz reads libFuzzer's corpus as that of a foreign fuzzer (-F). libFuzzer reads
- *    its corpus only at its start, so beside AFL++ it runs in rounds, and the queues of afl-fuzz are
- *    copied into the corpus between them and at the end.
+ *    its corpus only at its start, so beside AFL++ it runs in rounds, and the queues of afl-fuzz
+ *    are copied into the corpus between them and at the end.
  * 4. Determinism. Address randomisation is off where that is allowed: Clang 14's sanitizers need
  *    it on some kernels, and stacks can be compared from run to run.
  */
@@ -118,9 +118,10 @@ static void remove_all(const char *path, unsigned depth) {
 static int make_folders(struct ash_campaign *campaign) {
     static const char *const fresh[] = {"artifacts", "afl", "tmp", "seeds"};
     static const char *const kept[] = {"corpus", "crashes"};
-    char given[ASH_PATH_BYTES], path[ASH_PATH_BYTES];
-    strcpy(given, campaign->folder);
-    if (!ash_make_folder(given) || realpath(given, campaign->folder) == NULL) return ASH_EXIT_TOOL;
+    char whole[ASH_PATH_BYTES], path[ASH_PATH_BYTES];
+    if (!ash_make_folder(campaign->folder) || realpath(campaign->folder, whole) == NULL ||
+        !ash_path(campaign->folder, "%s", whole))
+        return ASH_EXIT_TOOL;
     for (size_t i = 0; i < sizeof fresh / sizeof *fresh; i++) {
         if (!ash_path(path, "%s/%s", campaign->folder, fresh[i])) return ASH_EXIT_TOOL;
         remove_all(path, 0);

@@ -53,8 +53,8 @@ void ash_campaign_artifacts(const struct ash_campaign *campaign, ash_artifact_vi
 
 /* The harness for single inputs. */
 const char *ash_campaign_replayer(const struct ash_campaign *campaign);
-/* Becomes the program, with the environment that harnesses want. What runs for triage does not count
- * as fuzzing; with `symbolize` its stacks have names. */
+/* Becomes the program, with the environment that harnesses want. What runs for triage does not
+ * count as fuzzing; SYMBOLIZED stacks have names. */
 enum ash_purpose { ASH_RUN_ENGINE, ASH_RUN_INPUT, ASH_RUN_SYMBOLIZED };
 _Noreturn void ash_campaign_become(const struct ash_campaign *campaign, enum ash_engine engine,
                                    enum ash_purpose purpose, char **arguments);

@@ -239,7 +239,7 @@ static bool write_raw(const struct ashlar_trace *trace, const char *path) {
 
 static bool still_fails(void *context, const struct ashlar_trace *candidate) {
     struct search *search = context;
-    struct ash_signature now;
+    struct ash_signature now = {0};
     if (ash_clock() > search->until || !write_raw(candidate, search->candidate)) return false;
     run_input(search->triage, search->candidate, search->seconds, &now);
     return same(&now, search->wanted, 1);

@@ -1,10 +1,10 @@
-/* A harness as a server of single inputs: for triage, which runs thousands of small variants of one.
+/* A harness as a server of single inputs: for triage, which runs thousands of variants of one.
  *
  * The harness starts once and forks for each input, so that a run costs a millisecond and not the
  * start of a program, and each begins with a target that no input has touched. ASHLAR_FUZZ_SERVE
- * names the file that a run's output goes to. A request is a line on standard input, "SECONDS PATH";
- * the answer a line on descriptor 3: "EXIT SIGNAL", one of them 0. A run that is fine exits with 0,
- * one with a finding with 1. SIGALRM is a run that took too long.
+ * names the file that a run's output goes to. A request is a line on standard input, "SECONDS
+ * PATH"; the answer a line on descriptor 3: "EXIT SIGNAL", one of them 0. A run that is fine exits
+ * with 0, one with a finding with 1. SIGALRM is a run that took too long.
  */
 #include "harness.h"
 

@@ -7,6 +7,7 @@ load helpers
 : "${TEACH:?names the teaching allocator}" "${HARNESSES:?names the harnesses}"
 
 bugs() {
+    # shellcheck disable=SC2154 # from helpers
     sed -n 's/^ *\[[A-Z_]*\] = "\([a-z-]*\)",$/\1/p' "$here/../../examples/fuzzing/teach.c"
 }
 
