@@ -25,6 +25,10 @@
 /* Internal names: found without a detour over the dynamic linker's table. */
 #define ASH_HIDDEN __attribute__((visibility("hidden")))
 
+/* A constant that every process reads, apart from the texts and tables that few do: whose OS pages
+ * then count for none. Among what the dynamic linker has written to, which is in memory anyway. */
+#define ASH_DAILY __attribute__((section(".data.rel.ro.daily")))
+
 /* The compiler forgets how `variable` came about: keeps it from computing an address twice. */
 #define ASH_OPAQUE(variable) __asm__("" : "+r"(variable))
 

@@ -240,7 +240,8 @@ void ash_options_help(int fd) {
 }
 
 void ash_options_read(void) {
-    const char *text = getauxval(AT_SECURE) == 0 ? getenv("ASHLAR_OPTIONS") : NULL;
+    static const char name[] ASH_DAILY = "ASHLAR_OPTIONS";
+    const char *text = getauxval(AT_SECURE) == 0 ? getenv(name) : NULL;
     if (text == NULL) return;
     ash_options_parse(text, STDERR_FILENO);
     if (ash_option(ASH_OPTION_HELP) != 0) ash_options_help(STDERR_FILENO);

@@ -20,7 +20,7 @@
 
 /* Medium classes get slabs of several pages: the more blocks a window has, the rarer are refills
  * and the lock for pages. */
-const struct ash_class ash_classes[ASH_CLASS_COUNT] = {
+const struct ash_class ash_classes[ASH_CLASS_COUNT] ASH_DAILY = {
     CLASS(16, 1),           CLASS(32, 1),          CLASS(48, 1),           CLASS(64, 1),
     CLASS(80, 1),           CLASS(96, 1),          CLASS(112, 1),          CLASS(128, 1),
     DOUBLING(256, 1),       DOUBLING(512, 1),      DOUBLING(1024, 1),      DOUBLING(2048, 2),
@@ -37,12 +37,13 @@ const struct ash_class ash_classes[ASH_CLASS_COUNT] = {
         SAME8(of(16)), SAME8(of(17)), SAME8(of(18)), SAME8(of(19))
 #define ITSELF(c) (c)
 #define BIN(c)    (uint16_t)(offsetof(struct ash_thread_heap, bins) + (c) * sizeof(struct ash_bin))
-const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1] = {SMALL(ITSELF)};
-const uint16_t ash_small_bin[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1] = {SMALL(BIN)};
+const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1] ASH_DAILY = {
+    SMALL(ITSELF)};
+const uint16_t ash_small_bin[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1] ASH_DAILY = {SMALL(BIN)};
 
 #define SAME16(c) SAME8(c), SAME8(c)
 #define SAME32(c) SAME16(c), SAME16(c)
-const uint8_t ash_medium_class[ASH_CLASS_BYTES_MAX / ASH_MEDIUM_UNIT + 1] = {
+const uint8_t ash_medium_class[ASH_CLASS_BYTES_MAX / ASH_MEDIUM_UNIT + 1] ASH_DAILY = {
     0,          11,         15,         17,         19, /* not asked for: small sizes */
     20,         21,         22,         23,         SAME2(24),  SAME2(25),  SAME2(26),  SAME2(27),
     SAME4(28),  SAME4(29),  SAME4(30),  SAME4(31),  SAME8(32),  SAME8(33),  SAME8(34),  SAME8(35),

@@ -9,9 +9,9 @@
 #include <ashlar/os.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4 /* Linux 5.7; older ones refuse it, and the move copies */
@@ -22,7 +22,7 @@ enum { RESERVE_FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
 static void *linux_reserve(void *context, size_t bytes, size_t alignment) {
     (void)context;
     int kept = errno;
-    size_t slack = alignment > (size_t)sysconf(_SC_PAGESIZE) ? alignment : 0;
+    size_t slack = alignment > (size_t)getauxval(AT_PAGESZ) ? alignment : 0;
     if (bytes + slack < bytes) return NULL;
     uint8_t *start = mmap(NULL, bytes + slack, PROT_NONE, RESERVE_FLAGS, -1, 0);
     if (start == MAP_FAILED) {
@@ -99,7 +99,7 @@ static bool linux_normalize(void *context, void *address, size_t bytes) {
 static bool linux_resident(void *context, const void *address) {
     (void)context;
     int kept = errno;
-    uintptr_t unit = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t unit = (uintptr_t)getauxval(AT_PAGESZ);
     unsigned char state = 0;
     bool known = mincore((void *)((uintptr_t)address & ~(unit - 1)), unit, &state) == 0;
     errno = kept;
@@ -108,7 +108,7 @@ static bool linux_resident(void *context, const void *address) {
 
 static size_t linux_page_bytes(void *context) {
     (void)context;
-    return (size_t)sysconf(_SC_PAGESIZE);
+    return (size_t)getauxval(AT_PAGESZ);
 }
 
 static uint64_t linux_now_ms(void *context) {
