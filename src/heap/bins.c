@@ -9,6 +9,8 @@
  *    its candidates run out is used again at once: what was just freed there is in caches.
  * 3. Opened windows. A new slab's windows are opened one after the other; those not yet opened
  *    have never been touched.
+ *    Of the first window of a bin's only slab, no more than are live in it are offered at once, or
+ *    some KiB of them: a class with few blocks touches little.
  * 4. Debt. A refill that yields less than an eighth of a window adds what is missing to the bin's
  *    debt, one that yields more pays it off. At the end of a sweep a bin whose debt has reached a
  *    window per slab buys a new window, or a new slab; a bin with less goes to the next slab in
@@ -26,9 +28,11 @@
 #include "heap/runs.h"
 
 enum {
-    YIELD_SHARE = 8,     /* a refill should yield at least this part of a window */
-    STAY_SHARE = 16,     /* a window this free is used again */
-    LOOK_MALLOCS = 1024, /* between looks at the clock; a refill counts as a window of them */
+    OFFER_BYTES = 8192,         /* of a first window at once: two OS pages .. */
+    OFFER_LEAST = 16,           /* .. and so many blocks */
+    YIELD_SHARE = 8,            /* a refill should yield at least this part of a window */
+    STAY_SHARE = 16,            /* a window this free is used again */
+    LOOK_MALLOCS = 1024,        /* between looks at the clock; a refill counts as what it offers */
     LOOK_MALLOCS_WAITING = 256, /* the same while pages wait */
     SLOW_MS = 8,                /* looks this far apart come slowly then */
     DEBT_MOST = 1 << 30,
@@ -61,6 +65,15 @@ static void bin_close(struct ash_bin *bin, struct ash_heap *heap, struct ash_pag
         head->summary &= ~((uint64_t)1 << bin->window_index);
 }
 
+/* The candidates of the current window, whose free blocks are `word`: of the first window of an
+ * only slab as many as are live there and no more, from the lowest on; else all. */
+static uint64_t bin_offer(const struct ash_bin *bin, uint64_t word) {
+    if (bin->slabs > 1 || bin->window_index > 0 || word == 0) return word;
+    unsigned live = ASH_WINDOW_BLOCKS - ash_count_bits(word), few = OFFER_LEAST;
+    while (few < ASH_WINDOW_BLOCKS && few * bin->block_bytes < OFFER_BYTES) few *= 2;
+    return word & ash_low_bits(ash_lowest_bit(word) + (live > few ? live : few));
+}
+
 static void bin_open(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head,
                      unsigned window) {
     uint64_t start = ash_page_address(heap, ash_page_number(heap, head));
@@ -69,7 +82,7 @@ static void bin_open(struct ash_bin *bin, struct ash_heap *heap, struct ash_page
     bin->window = start + (uint64_t)window * ASH_WINDOW_BLOCKS * bin->block_bytes;
     bin->window_index = (uint8_t)window;
     atomic_signal_fence(memory_order_seq_cst);
-    bin->candidates = ash_word_get(bin->word);
+    bin->candidates = bin_offer(bin, ash_word_get(bin->word));
 }
 
 /* Opens a window that was used before, and books its yield. */
@@ -166,7 +179,7 @@ static bool bin_stays(struct ash_bin *bin, const struct ash_page *head) {
     uint64_t all = ash_full_word(head->block_count, bin->window_index);
     if (ASH_PLANTED(30)) all = ash_low_bits(window_blocks(head));
     if (ash_count_bits(left) * STAY_SHARE < ash_count_bits(all)) return false;
-    bin->candidates = left;
+    bin->candidates = bin_offer(bin, left);
     return true;
 }
 
@@ -215,10 +228,10 @@ void ash_bins_shorten(struct ash_thread_heap *th) {
 
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin) {
     uint32_t before = ash_transition_begin(th, ASH_REFILL);
-    th->pace -= ASH_WINDOW_BLOCKS;
-    bool slow = th->pace <= 0 && ash_bins_look(th);
+    bool slow = --th->pace <= 0 && ash_bins_look(th);
     ash_collect_pending(th);
     bool done = bin_sweep_on(bin, th->heap) || bin_next_sweep(th, bin);
+    th->pace -= ash_count_bits(bin->candidates);
     if (slow) bin->candidates &= -bin->candidates;
     ash_transition_end(th, before);
     return done;
