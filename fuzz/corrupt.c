@@ -187,6 +187,7 @@ const struct ash_field ash_fields[] = {
     HEAP(thread_heaps_committed),
     MAY(ASH_IN_HEAP, struct ash_heap, metadata_committed, NULL, "a statistic, with no copy"),
     MAY(ASH_IN_HEAP, struct ash_heap, habits, NULL, "hints: right with any values"),
+    MAY(ASH_IN_HEAP, struct ash_heap, pasts, NULL, "hints: right with any values"),
     MAY(ASH_IN_HEAP, struct ash_heap, habit_random, NULL, "any number is as good"),
     MAY(ASH_IN_HEAP, struct ash_heap, next_visit_ms, NULL, "any time will do"),
     HEAP(fork_took),

@@ -269,8 +269,7 @@ static void root_state(struct ash_check *check) {
     if (left > 1 || (check->reader->quiescent && (left | heap->fork_took) != 0))
         ASH_FOUND(check, .code = ASHLAR_ROOT_LOCK, .address = ASH_AT_HEAP(check, fork_took),
                   .found = left | heap->fork_took);
-    root_gap(check, offsetof(struct ash_heap, fork_left) + sizeof(uint32_t),
-             sizeof(struct ash_heap));
+    root_gap(check, offsetof(struct ash_heap, pasts) + sizeof heap->pasts, sizeof(struct ash_heap));
 }
 
 bool ash_pass_region(struct ash_check *check) {

@@ -36,6 +36,7 @@ enum {
     ASH_BLOCK_ALIGN = 16,
     ASH_RUN_BINS = 192, /* free runs by size: exact up to 8 pages, then 8 per doubling */
     ASH_RUN_BIN_WORDS = ASH_RUN_BINS / 64,
+    ASH_PAST_PAGES = 2048, /* from the region's start, of which it is known what they were */
     ASH_HABITS =
         8, /* of calloc, by size: from each doubling of a page, and the last for the rest */
     /* One page's bitmaps: free words, then remote words. The stride is no power of two, so that the
@@ -309,6 +310,9 @@ struct ash_heap {
     _Atomic uint64_t next_visit_ms; /* no visit is due before; 0: none is */
     uint32_t fork_took;             /* forks under way: which locks each took, see fork.c */
     _Atomic uint32_t fork_left;     /* a forked child that is yet to be mended */
+    /* By page: index + 1 of the class that it last was a slab's page of, 0 for none since it was
+     * clean. Hints, right with any values. */
+    uint8_t pasts[ASH_PAST_PAGES];
 };
 
 ASH_INLINE struct ash_heap *ash_heap_of(struct ashlar_heap *heap) {

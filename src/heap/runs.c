@@ -20,8 +20,13 @@
  *    time at which the oldest dirty page in it was freed. A merged run keeps the place and time
  *    of its older part: merging never delays giving back. The list is purged from its old end
  *    when a run is `decay_ms` old, by whoever comes by; there is no thread for it.
- * 5. Locks. Everything here happens under the heap's lock.
- * 6. Failure. A commit that the system refuses leaves everything as it was. A purge that it
+ * 5. Pages for slabs. How much of its pages a slab touches depends on its class: one block or all.
+ *    Were any page good for any class, each would be touched all over in time, though few are at
+ *    once. So a class gets pages again that were its own. Where there are none, a thread heap's
+ *    only slab of a class, which may stay all but empty, gets pages that no slab has touched,
+ *    others the lowest that there are, so that those far up stay clean.
+ * 6. Locks. Everything here happens under the heap's lock.
+ * 7. Failure. A commit that the system refuses leaves everything as it was. A purge that it
  *    refuses leaves the run dirty, to be tried again one decay later. */
 #include "heap/runs.h"
 
@@ -32,6 +37,7 @@
 enum {
     STEP_PAGES_LEAST = 64,  /* the frontier grows by 4 MiB .. */
     STEP_PAGES_MOST = 1024, /* .. to 64 MiB, a quarter of what there is */
+    SLAB_TRIES = 8,         /* runs looked at in a bin for a slab */
     BIN_TRIES = 32,         /* runs looked at in a bin before memory is taken elsewhere */
 };
 
@@ -65,6 +71,8 @@ static void dirty_set(struct ash_heap *heap, uint64_t from, uint64_t to) {
 static void dirty_clear(struct ash_heap *heap, uint64_t from, uint64_t to) {
     for (uint64_t word = from / 64; word * 64 < to; word++)
         ash_dirty_words(heap)[word] &= ~range_mask(word, from, to);
+    if (from < ASH_PAST_PAGES)
+        memset(&heap->pasts[from], 0, (to < ASH_PAST_PAGES ? to : ASH_PAST_PAGES) - from);
 }
 
 static uint64_t dirty_count(const struct ash_heap *heap, uint64_t from, uint64_t to) {
@@ -413,6 +421,60 @@ bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, ui
     return true;
 }
 
+/* The first of `count` pages in the free run at `first` that has such a past; or `none`. */
+static uint64_t past_find(const struct ash_heap *heap, const struct ash_page *first, uint64_t count,
+                          uint8_t past, uint64_t none) {
+    if (first->pages < count) return none;
+    uint64_t from = ash_page_number(heap, first), end = from + first->pages - count + 1;
+    if (end > ASH_PAST_PAGES) end = ASH_PAST_PAGES;
+    const uint8_t *found = from < end ? memchr(&heap->pasts[from], past, end - from) : NULL;
+    return found == NULL ? none : (uint64_t)(found - heap->pasts);
+}
+
+/* The free run in which `count` pages are best taken from *page on; NULL when none was found. The
+ * best are those with the past `best`, then those with `second`, then the lowest. */
+static struct ash_page *run_find_past(const struct ash_heap *heap, uint64_t count, uint8_t best,
+                                      uint8_t second, uint64_t *page) {
+    struct ash_page *found = NULL;
+    bool has_second = false;
+    for (unsigned bin = bin_used_from(heap, bin_of(count)); bin < ASH_RUN_BINS;
+         bin = bin_used_from(heap, bin + 1)) {
+        struct ash_page *first = linked(heap, heap->runs.heads[bin]);
+        for (unsigned tried = 0; first != NULL && tried < SLAB_TRIES; tried++) {
+            const uint64_t none = UINT64_MAX;
+            uint64_t at = past_find(heap, first, count, best, none);
+            if (at != none) {
+                *page = at;
+                return first;
+            }
+            if (!has_second) {
+                at = past_find(heap, first, count, second, none);
+                has_second = at != none;
+                if (!has_second && first->pages >= count && (found == NULL || first < found))
+                    at = ash_page_number(heap, first);
+                if (at != none) {
+                    *page = at;
+                    found = first;
+                }
+            }
+            first = linked(heap, first->run.bin_next);
+        }
+    }
+    return found;
+}
+
+bool ash_runs_take_slab(struct ash_heap *heap, uint64_t count, unsigned class_index, bool only,
+                        uint64_t *page) {
+    uint8_t past = (uint8_t)(class_index + 1);
+    struct ash_page *first = run_find_past(heap, count, past, only ? 0 : past, page);
+    if (first != NULL)
+        run_cut(heap, first, *page, count, NULL);
+    else if (!ash_runs_take(heap, count, ASH_PAGE_BYTES, page, NULL))
+        return false;
+    for (uint64_t i = *page; i < *page + count && i < ASH_PAST_PAGES; i++) heap->pasts[i] = past;
+    return true;
+}
+
 bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count) {
     uint64_t committed = heap->root.counts.committed;
     bool free_here = page < committed && ash_page_at(heap, page)->kind == ASH_PAGE_FREE;
@@ -496,6 +558,7 @@ void ash_runs_tick(struct ash_heap *heap) {
 void ash_runs_restart(struct ash_heap *heap) {
     struct ash_counts *counts = &heap->root.counts;
     heap->runs = (struct ash_run_bins){0};
+    memset(heap->pasts, 0, sizeof heap->pasts);
     counts->free = counts->dirty_free = counts->free_runs = 0;
     __atomic_store_n(&heap->next_purge_ms, UINT64_MAX, __ATOMIC_RELAXED);
     if (counts->committed == 0) return;

@@ -27,6 +27,11 @@ void ash_runs_give(struct ash_heap *heap, uint64_t page, uint64_t count, bool di
 bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, uint64_t *page,
                    struct ash_run_content *content);
 
+/* The same for a slab of `class_index`, wherever it touches least that was not touched before; that
+ * of an `only` slab may never be used to its end. */
+bool ash_runs_take_slab(struct ash_heap *heap, uint64_t count, unsigned class_index, bool only,
+                        uint64_t *page);
+
 /* Takes the `count` pages from `page` on, which follow a span, if all are free, growing the
  * frontier when they end at it. False, and nothing taken, otherwise. */
 bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count);

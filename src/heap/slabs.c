@@ -36,18 +36,21 @@ static bool words_inline(unsigned block_count) {
 /* The length that a slab should have: less than the class's for the first two of a thread heap, so
  * that one with few blocks of many classes does not touch and keep pages for each of them. */
 static unsigned slab_pages_wanted(const struct ash_thread_heap *th, unsigned class_index) {
-    static const unsigned char parts[] = {16, 4};
     unsigned pages = ash_classes[class_index].slab_pages, slabs = th->bins[class_index].slabs;
-    if (slabs < sizeof parts) pages /= parts[slabs];
+    if (slabs < 2) pages /= slabs == 0 ? 16 : 4;
     return pages > 0 ? pages : 1;
 }
 
 /* Takes a run for a slab: in a small heap at most a part of it that leaves room for other classes,
  * or less than is wanted when the heap is short of pages. */
-static unsigned slab_take_pages(struct ash_heap *heap, unsigned pages, uint64_t *page) {
+static unsigned slab_take_pages(const struct ash_thread_heap *th, unsigned class_index,
+                                uint64_t *page) {
+    struct ash_heap *heap = th->heap;
+    unsigned pages = slab_pages_wanted(th, class_index);
+    bool only = th->bins[class_index].slabs == 0;
     while (pages > 1 && pages > heap->root.region_pages / REGION_SHARE) pages /= 2;
     for (; pages > 0; pages /= 2)
-        if (ash_runs_take(heap, pages, ASH_PAGE_BYTES, page, NULL)) return pages;
+        if (ash_runs_take_slab(heap, pages, class_index, only, page)) return pages;
     return 0;
 }
 
@@ -90,7 +93,7 @@ struct ash_page *ash_slab_create(struct ash_thread_heap *th, unsigned class_inde
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);
     ash_runs_tick(heap);
-    unsigned pages = slab_take_pages(heap, slab_pages_wanted(th, class_index), &page);
+    unsigned pages = slab_take_pages(th, class_index, &page);
     if (pages > 0) {
         slab_describe(th, ash_page_at(heap, page), class_index, pages);
         heap->root.counts.slab += pages;

@@ -357,6 +357,67 @@ static void a_heap_short_of_pages_makes_shorter_slabs(void **state) {
     site_close(&site);
 }
 
+/* With `live` blocks of a class at most, freed in no order: how far up its slab goes what was ever
+ * handed out. */
+static size_t reach_of_churn(struct site *site, size_t bytes, unsigned live) {
+    char *blocks[16] = {NULL}, *start = NULL;
+    size_t reach = 0;
+    for (unsigned i = 0; i < 5000; i++) {
+        unsigned slot = (unsigned)site_random(site, live);
+        ashlar_free(site->th, blocks[slot]);
+        blocks[slot] = ashlar_malloc(site->th, bytes);
+        if (start == NULL) start = blocks[slot];
+        size_t offset = (size_t)(blocks[slot] - start);
+        if (offset > reach) reach = offset;
+    }
+    for (unsigned i = 0; i < live; i++) ashlar_free(site->th, blocks[i]);
+    return reach + bytes;
+}
+
+static void a_class_with_few_blocks_touches_little(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 1);
+    assert_in_range(reach_of_churn(&site, 1024, 1), 1024, 17 * 1024);
+    assert_in_range(reach_of_churn(&site, 512, 8), 8 * 512, 24 * 512);
+    assert_in_range(reach_of_churn(&site, 256, 16), 16 * 256, 48 * 256);
+    expect_sound(&site);
+    site_close(&site);
+}
+
+/* Twice the same: slabs of three classes, some of them an only one, made and given back in another
+ * order each time. */
+static void a_class_gets_its_pages_again(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 1);
+    static const size_t sizes[] = {1024, 768, 48};
+    const void *before[3][3];
+    for (unsigned turn = 0; turn < 2; turn++) {
+        static void *blocks[3][3 * SLAB_16];
+        for (unsigned c = 0; c < 3; c++) {
+            unsigned at = turn == 0 ? c : 2 - c, slabs = at == 1 ? 1 : 3;
+            unsigned count = slabs * (unsigned)(PAGE / sizes[at]);
+            take_many(&site, sizes[at], blocks[at], count);
+            for (unsigned i = 0; i < slabs; i++) {
+                const void *head = page_of(&site, blocks[at][i * (PAGE / sizes[at])])->head;
+                if (turn == 0) before[at][i] = head;
+                bool again = false;
+                for (unsigned j = 0; j < slabs; j++) again = again || head == before[at][j];
+                assert_true(again);
+            }
+        }
+        for (unsigned at = 0; at < 3; at++) {
+            unsigned count = (at == 1 ? 1U : 3U) * (unsigned)(PAGE / sizes[at]);
+            for (unsigned i = 0; i < count; i++) ashlar_free(site.th, blocks[at][i]);
+        }
+        ash_bins_drop_empty(ash_th_of(site.th));
+        assert_int_equal(slabs_of(&site), 0);
+        expect_sound(&site);
+    }
+    site_close(&site);
+}
+
 /* A program that allocates now and then, after its peak: the clock moves by `step_ms` at each call.
  * Returns how many milliseconds it takes until the peak's pages are back at the system. */
 static uint64_t time_to_give_back(struct site *site, uint64_t step_ms) {
@@ -418,6 +479,8 @@ int main(void) {
         cmocka_unit_test(the_first_slabs_of_a_class_are_short),
         cmocka_unit_test(small_heaps_make_short_slabs),
         cmocka_unit_test(a_heap_short_of_pages_makes_shorter_slabs),
+        cmocka_unit_test(a_class_with_few_blocks_touches_little),
+        cmocka_unit_test(a_class_gets_its_pages_again),
         cmocka_unit_test(rare_mallocs_give_a_peak_back),
         cmocka_unit_test(empty_current_slabs_go_back_after_a_decay),
     };
