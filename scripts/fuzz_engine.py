@@ -227,7 +227,8 @@ class Campaign:
     def minimized(self):
         """How many of the inputs kept are enough for the same coverage."""
         out = self.directory / "minimized"
-        env = dict(os.environ, **SANITIZERS, **(AFL if self.engine == "afl" else {}))
+        env = dict(os.environ, **SANITIZERS, **(AFL if self.engine == "afl" else {}),
+                   AFL_ALLOW_TMP="1")
         if self.engine == "libfuzzer":
             out.mkdir()
             command = [*STEADY, str(self.binary), "-merge=1", str(out), str(self.corpus),
