@@ -12,18 +12,27 @@
  *    finding.
  *
  * 3. Coverage. Which point a thread stood at while another passed which: pairs of points are
- *    features beside the engine's edges. Edges alone do not tell one interleaving from another.
+ *    features beside the engine's edges (features.c), since edges alone do not tell one interleaving
+ *    from another.
  *
  * 4. An input without steps is a trace of fuzz_heap, and means the same here. */
 #include "harness.h"
+#include "watch.h"
 
 #include "trace/schedule.h"
 
+#include <string.h>
+
 enum { OPS_MAX = 4096 };
 
-/* libFuzzer takes this section for counters beside its own. */
-__attribute__((
-    section("__libfuzzer_extra_counters"))) static uint8_t pairs[ASH_POINT_COUNT * ASH_POINT_COUNT];
+static uint8_t pairs[ASH_POINT_COUNT * ASH_POINT_COUNT];
+static_assert(sizeof pairs <= ASH_FEATURES, "one feature each");
+
+static void tell_pairs(void) {
+    for (unsigned pair = 0; pair < sizeof pairs; pair++)
+        if (pairs[pair] != 0) ash_feature(pair);
+    memset(pairs, 0, sizeof pairs);
+}
 
 static bool run(const uint8_t *data, size_t size, const char *file,
                 struct ash_fuzz_outcome *outcome) {
@@ -40,6 +49,7 @@ static bool run(const uint8_t *data, size_t size, const char *file,
     ash_schedule_pairs = pairs;
     if (ashlar_trace_decode_raw(data, size, OPS_MAX, &trace)) {
         ashlar_replay(&trace, &options, &result);
+        tell_pairs();
         ash_fuzz_count_replay(outcome, &result);
         if (result.found)
             ash_fuzz_report(&trace, &result, "ashlar replay --misuse expect --verify each --raw",

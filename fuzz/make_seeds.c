@@ -1,6 +1,7 @@
 /* fuzz_seeds: makes corpus/fuzz_heap, the inputs that every campaign starts from.
  *
  *   fuzz_seeds OUT_DIRECTORY [TEXT_TRACE...]
+ *   fuzz_seeds --threads OUT_DIRECTORY         of fuzz_threads: corpus/fuzz_threads
  *
  * One seed per part of the core that random bytes reach late or never: loops that fill slabs, frees
  * from other threads, memory that runs out, time that passes. Hand-written text traces
@@ -264,6 +265,112 @@ static void generated(struct ashlar_trace *t, uint64_t n) {
     }
 }
 
+/* Of fuzz_threads. An operation of `thread` that stops after `points`. */
+static void stop(struct ashlar_trace *t, uint8_t thread, uint64_t points) {
+    put(t, ASHLAR_OP_STEP, thread, 0, 0, points);
+}
+static void exit_thread(struct ashlar_trace *t, uint8_t thread) {
+    put(t, ASHLAR_OP_THREAD_EXIT, thread, 0, 0, 0);
+}
+/* Two threads free into slabs of a third one, each on its way to the pending stack. */
+static void two_pushes(struct ashlar_trace *t, uint64_t points) {
+    fill(t, 0, 0, 8, 32 * KiB);
+    for (uint32_t i = 0; i < 8; i += 2) {
+        stop(t, 1, points);
+        put(t, ASHLAR_OP_FREE, 1, i, 0, 0);
+        put(t, ASHLAR_OP_FREE, 2, i + 1, 0, 0);
+        stop(t, 1, 1);
+    }
+    put(t, ASHLAR_OP_COLLECT, 0, 0, 0, 0);
+}
+/* The owner stops while it collects, and others free. */
+static void frees_while_collecting(struct ashlar_trace *t, uint64_t points) {
+    fill(t, 0, 0, 16, 16 * KiB);
+    drain(t, 1, 0, 16, 4);
+    stop(t, 0, points);
+    put(t, ASHLAR_OP_COLLECT, 0, 0, 0, 0);
+    drain(t, 1, 1, 15, 4);
+    drain(t, 2, 2, 14, 4);
+    fill(t, 0, 20, 4, 16 * KiB);
+}
+/* A thread exits while others free into its slabs, and its thread heap is taken over. */
+static void frees_while_exiting(struct ashlar_trace *t, uint64_t points) {
+    fill(t, 0, 0, 12, 16 * KiB);
+    stop(t, 1, points);
+    put(t, ASHLAR_OP_FREE, 1, 0, 0, 0);
+    stop(t, 0, points * 2);
+    exit_thread(t, 0);
+    drain(t, 2, 1, 11, 3);
+    stop(t, 1, 2);
+    fill(t, 3, 20, 4, 16 * KiB);
+    exit_thread(t, 0);
+    drain(t, 2, 2, 10, 3);
+}
+/* Thread heaps go to the pool and come back while one is being taken. */
+static void pool_traffic(struct ashlar_trace *t, uint64_t points) {
+    for (uint8_t thread = 0; thread < 4; thread++) fill(t, thread, thread, 1, 8 * KiB);
+    for (uint8_t thread = 0; thread < 4; thread++) exit_thread(t, thread);
+    for (uint8_t round = 0; round < 4; round++) {
+        uint8_t thread = round, next = (uint8_t)((round + 1) % 4),
+                last = (uint8_t)((round + 2) % 4);
+        stop(t, thread, points);
+        fill(t, thread, 10 + round, 1, 8 * KiB);
+        fill(t, next, 20 + round, 1, 8 * KiB);
+        fill(t, last, 30 + round, 1, 8 * KiB);
+        exit_thread(t, next);
+        put(t, ASHLAR_OP_FREE, last, 10 + round, 0, 0);
+        exit_thread(t, thread);
+        exit_thread(t, last);
+    }
+}
+/* A visitor stops within the slabs of an owner that frees, allocates and exits. */
+static void visits(struct ashlar_trace *t, uint64_t points) {
+    fill(t, 0, 0, 8, 32 * KiB);
+    drain(t, 1, 0, 6, 2);
+    stop(t, 2, points);
+    put(t, ASHLAR_OP_TRIM, 2, 0, 0, 0);
+    drain(t, 1, 1, 5, 2);
+    stop(t, 0, points);
+    put(t, ASHLAR_OP_FREE, 0, 7, 0, 0);
+    stop(t, 2, 3);
+    fill(t, 0, 10, 3, 32 * KiB);
+    put(t, ASHLAR_OP_TRIM, 1, 0, 0, 0);
+    put(t, ASHLAR_OP_CLOCK, 0, 0, 0, 1000);
+    fill(t, 3, 20, 2, 64 * KiB);
+}
+/* Slabs of several windows: the last block of one is on its way while another is collected. */
+static void two_windows(struct ashlar_trace *t, uint64_t points) {
+    fill(t, 0, 0, 130, 512);
+    drain(t, 1, 0, 127, 1);
+    stop(t, 2, points);
+    put(t, ASHLAR_OP_FREE, 2, 127, 0, 0);
+    put(t, ASHLAR_OP_TRIM, 1, 0, 0, 0);
+    stop(t, 2, 2);
+    put(t, ASHLAR_OP_COLLECT, 0, 0, 0, 0);
+    fill(t, 0, 200, 70, 512);
+}
+/* Whole slabs of 585 blocks, freed from two sides. */
+static void whole_slab_races(struct ashlar_trace *t, uint64_t points) {
+    fill(t, 0, 0, 600, 112);
+    for (uint32_t i = 0; i < 6; i++) {
+        stop(t, 1, points);
+        drain(t, 1, i * 100, 50, 1);
+        stop(t, 0, points);
+        drain(t, 0, i * 100 + 50, 50, 1);
+    }
+    fill(t, 2, 700, 20, 112);
+}
+static void generated_races(struct ashlar_trace *t, uint64_t n) {
+    struct ashlar_generator generator = {
+        .state = n, .slots = 12, .threads = 4, .size_limit = 70 * KiB, .steps = true};
+    for (size_t i = 0; i < 160; i++) {
+        struct ashlar_op op;
+        ashlar_generate_op(&generator, &op);
+        if (op.kind <= ASHLAR_OP_ALIGNED && i % 3 != 0) op.size = 32 * KiB;
+        add(t, op);
+    }
+}
+
 struct seed {
     const char *name;
     void (*make)(struct ashlar_trace *t, uint64_t argument);
@@ -330,6 +437,20 @@ static const struct seed seeds[] = {
     {"generated-8", generated, 8},
 };
 
+/* A race comes in as many seeds as it has places where to stop. */
+enum { STOPS = 3 };
+static const uint64_t stops[STOPS] = {2, 5, 9};
+static const struct seed races[] = {
+    {"two-pushes", two_pushes, 0},
+    {"frees-while-collecting", frees_while_collecting, 0},
+    {"frees-while-exiting", frees_while_exiting, 0},
+    {"pool-traffic", pool_traffic, 0},
+    {"visits", visits, 0},
+    {"two-windows", two_windows, 0},
+    {"whole-slab-races", whole_slab_races, 0},
+    {"generated-races", generated_races, 0},
+};
+
 static bool save(const struct ashlar_trace *t, const char *directory, const char *name,
                  size_t name_length) {
     char path[4096];
@@ -349,6 +470,21 @@ static bool make_seed(const struct seed *seed, const char *directory) {
     bool saved = save(&t, directory, seed->name, strlen(seed->name));
     ashlar_trace_free(&t);
     return saved;
+}
+static bool make_races(const struct seed *race, const char *directory) {
+    bool made = true;
+    for (unsigned i = 0; i < STOPS; i++) {
+        char name[64];
+        int length = snprintf(name, sizeof name, "%s-%u", race->name, i + 1);
+        struct ashlar_trace t;
+        ashlar_trace_init(&t);
+        t.threads = 4;
+        t.heap_kib = REGION_MIB;
+        race->make(&t, stops[i]);
+        made &= save(&t, directory, name, (size_t)length);
+        ashlar_trace_free(&t);
+    }
+    return made;
 }
 static bool convert(const char *path, const char *directory) {
     struct ashlar_trace t;
@@ -372,6 +508,11 @@ int main(int argc, char **argv) {
         return 2;
     }
     bool made = true;
+    if (strcmp(argv[1], "--threads") == 0) {
+        for (size_t i = 0; argc == 3 && i < sizeof races / sizeof *races; i++)
+            made &= make_races(&races[i], argv[2]);
+        return made && argc == 3 ? 0 : 1;
+    }
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) made &= make_seed(&seeds[i], argv[1]);
     for (int i = 2; i < argc; i++) made &= convert(argv[i], argv[1]);
     return made ? 0 : 1;

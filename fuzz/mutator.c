@@ -620,6 +620,97 @@ static bool give_back(struct mutation *m) {
     return insert_ops(m, at, ops, 1 + pick(m, 2));
 }
 
+/* Schedules: for traces that have one. */
+
+static bool is_step(uint8_t kind) {
+    return kind == ASHLAR_OP_STEP;
+}
+static bool is_no_step(uint8_t kind) {
+    return kind != ASHLAR_OP_STEP;
+}
+static bool has_schedule(struct mutation *m) {
+    size_t at;
+    return m->trace.threads > 1 && pick_op(m, is_step, &at);
+}
+/* A step for `thread`: within the first few points, mostly. */
+static struct ashlar_op make_step(struct mutation *m, uint8_t thread) {
+    size_t most = one_in(m, 4) ? 64 : 12;
+    return (struct ashlar_op){.kind = ASHLAR_OP_STEP, .thread = thread, .arg = 1 + pick(m, most)};
+}
+/* An operation stops on its way. */
+static bool stop_operation(struct mutation *m) {
+    size_t at;
+    if (!has_schedule(m) || !pick_op(m, is_no_step, &at)) return false;
+    struct ashlar_op step = make_step(m, m->trace.ops[at].thread);
+    return insert_ops(m, at, &step, 1);
+}
+/* One that has stopped goes on. */
+static bool go_on(struct mutation *m) {
+    if (!has_schedule(m)) return false;
+    struct ashlar_op step = make_step(m, pick_thread(m));
+    return insert_ops(m, pick_place(m), &step, 1);
+}
+/* It stops a little earlier or later, or elsewhere. */
+static bool change_points(struct mutation *m) {
+    size_t at;
+    if (!has_schedule(m) || !pick_op(m, is_step, &at)) return false;
+    struct ashlar_op *op = &m->trace.ops[at];
+    if (one_in(m, 3))
+        *op = make_step(m, op->thread);
+    else
+        op->arg = one_in(m, 2) && op->arg > 1 ? op->arg - 1 : op->arg + 1;
+    return true;
+}
+/* Every operation of a range stops on its way, each thread in its turn. */
+static bool stop_range(struct mutation *m) {
+    struct ashlar_op ops[32];
+    size_t at, count, made = 0;
+    if (!has_schedule(m) || !pick_range(m, &at, &count)) return false;
+    if (count > sizeof ops / sizeof *ops / 2) count = sizeof ops / sizeof *ops / 2;
+    for (size_t i = 0; i < count; i++) {
+        ops[made] = m->trace.ops[at + i];
+        if (is_step(ops[made].kind)) continue;
+        if (one_in(m, 2)) ops[made].thread = pick_thread(m);
+        ops[made + 1] = ops[made];
+        ops[made] = make_step(m, ops[made].thread);
+        made += 2;
+    }
+    if (made == 0) return false;
+    remove_ops(m, at, count);
+    return insert_ops(m, at, ops, made);
+}
+/* Blocks of few to a slab, and threads that free them, exit, collect and visit, each of which stops
+ * on its way: what the protocols between threads live on. */
+static bool race(struct mutation *m) {
+    static const uint8_t kinds[] = {ASHLAR_OP_FREE,        ASHLAR_OP_FREE,    ASHLAR_OP_FREE,
+                                    ASHLAR_OP_FREE,        ASHLAR_OP_MALLOC,  ASHLAR_OP_THREAD_EXIT,
+                                    ASHLAR_OP_THREAD_EXIT, ASHLAR_OP_COLLECT, ASHLAR_OP_TRIM,
+                                    ASHLAR_OP_TRIM};
+    static const uint64_t sizes[] = {65536, 32768, 32768, 16384, 8192, 1024, 512};
+    struct ashlar_op ops[32];
+    size_t at = pick_place(m), made = 0, actions = 2 + pick(m, 8);
+    uint32_t slot;
+    simulate(m, at);
+    if (!has_schedule(m) || !pick_slot(m, SLOT_EMPTY, &slot)) return false;
+    uint64_t size = sizes[pick(m, sizeof sizes / sizeof *sizes)];
+    size_t blocks = 1 + pick(m, size > 1024 ? 10 : 200);
+    struct ashlar_op op = {.kind = ASHLAR_OP_MALLOC, .slot = slot, .size = size};
+    op.flags = ash_raw_loop(blocks, 1);
+    op.thread = pick_thread(m);
+    ops[made++] = op;
+    for (; actions > 0; actions--) {
+        op = (struct ashlar_op){.kind = kinds[pick(m, sizeof kinds)], .size = size};
+        op.thread = pick_thread(m);
+        op.slot = (uint32_t)((slot + pick(m, blocks + 1)) % SLOTS);
+        if (op.kind == ASHLAR_OP_FREE && one_in(m, 4))
+            op.flags = ash_raw_loop(1 + pick(m, blocks), 1);
+        if (!one_in(m, 4)) ops[made++] = make_step(m, op.thread);
+        ops[made++] = op;
+        if (one_in(m, 3)) ops[made++] = make_step(m, pick_thread(m));
+    }
+    return insert_ops(m, at, ops, made);
+}
+
 struct edit {
     const char *name;
     bool (*apply)(struct mutation *m);
@@ -650,6 +741,11 @@ static const struct edit edits[] = {
     {"inject-fault", inject_fault, 3},
     {"exit-and-adopt", exit_and_adopt, 3},
     {"give-back", give_back, 3},
+    {"stop-operation", stop_operation, 10},
+    {"go-on", go_on, 8},
+    {"change-points", change_points, 10},
+    {"stop-range", stop_range, 6},
+    {"race", race, 10},
 };
 enum { EDITS = sizeof edits / sizeof *edits };
 

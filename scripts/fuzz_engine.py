@@ -18,6 +18,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_ROOT = Path(os.environ.get("ASHLAR_BUILD_ROOT", ROOT / "build"))
 SEEDS = ROOT / "corpus" / "fuzz_heap"
+THREAD_SEEDS = ROOT / "corpus" / "fuzz_threads"
 REGRESSIONS = ROOT / "corpus" / "regressions"
 # 1,024 operations: long enough to fill several slabs, short enough for thousands a second.
 INPUT_BYTES = 8 + 24 * 1024
@@ -37,6 +38,8 @@ HARNESSES = {
     "fuzz_faults": Harness([SEEDS, REGRESSIONS], True, "fuzz_faults"),
     "fuzz_misuse": Harness([SEEDS, REGRESSIONS], True, "fuzz_misuse"),
     "fuzz_parse": Harness([ROOT / "corpus" / "fuzz_parse"], False, "fuzz_parse"),
+    "fuzz_threads": Harness([THREAD_SEEDS], True,
+                            "ashlar replay --misuse expect --verify each --raw"),
     "fuzz_corrupt": Harness([SEEDS, REGRESSIONS], True, "fuzz_corrupt"),
 }
 

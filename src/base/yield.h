@@ -38,7 +38,6 @@ enum ash_point {
     ASH_POINT_O2,
     ASH_POINT_O3,
     ASH_POINT_O4,
-    ASH_POINT_V1,
     ASH_POINT_V2,
     ASH_POINT_V3,
     ASH_POINT_V4,

@@ -147,7 +147,6 @@ static void visit_slabs(struct ash_thread_heap *th, struct ash_thread_heap *owne
 }
 
 void ash_visit(struct ash_thread_heap *th, struct ash_thread_heap *owner) {
-    ASH_YIELD(V1);
     ash_lock_take(&owner->guest); /* V1 */
     /* release: who answers sees on the stack what this thread pushed, or saw there */
     atomic_store_explicit(&owner->asked, 1, memory_order_release);

@@ -23,6 +23,7 @@ enum { CAPACITY = ASHLAR_RAW_HEADER_BYTES + 300 * ASHLAR_OP_BYTES, SEEDS = 400 }
 static size_t make_input(uint64_t seed, size_t ops, uint8_t *out, size_t capacity) {
     struct ashlar_generator generator = {
         .state = seed, .slots = 40, .threads = 3, .size_limit = 1 << 16, .illegal = seed % 2 == 1};
+    generator.steps = seed % 4 != 3;
     struct ashlar_trace trace;
     ashlar_trace_init(&trace);
     trace.threads = 3;
