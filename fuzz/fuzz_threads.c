@@ -12,8 +12,8 @@
  *    finding.
  *
  * 3. Coverage. Which point a thread stood at while another passed which: pairs of points are
- *    features beside the engine's edges (features.c), since edges alone do not tell one interleaving
- *    from another.
+ *    features beside the engine's edges (features.c), since edges alone do not tell one
+ *    interleaving from another.
  *
  * 4. An input without steps is a trace of fuzz_heap, and means the same here. */
 #include "harness.h"

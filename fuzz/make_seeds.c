@@ -301,6 +301,8 @@ static void frees_while_exiting(struct ashlar_trace *t, uint64_t points) {
     stop(t, 0, points * 2);
     exit_thread(t, 0);
     drain(t, 2, 1, 11, 3);
+    stop(t, 0, points);
+    drain(t, 1, 5, 1, 1);
     stop(t, 1, 2);
     fill(t, 3, 20, 4, 16 * KiB);
     exit_thread(t, 0);
@@ -338,10 +340,63 @@ static void visits(struct ashlar_trace *t, uint64_t points) {
     put(t, ASHLAR_OP_CLOCK, 0, 0, 0, 1000);
     fill(t, 3, 20, 2, 64 * KiB);
 }
+/* A thread exits, and nobody takes its thread heap over: one block is freed meanwhile. */
+static void free_while_exiting(struct ashlar_trace *t, uint64_t points) {
+    fill(t, 0, 0, 3, 32 * KiB);
+    stop(t, 1, points);
+    put(t, ASHLAR_OP_FREE, 1, 0, 0, 0);
+    exit_thread(t, 0);
+}
+static void exit_while_freeing(struct ashlar_trace *t, uint64_t points) {
+    fill(t, 0, 0, 3, 32 * KiB);
+    stop(t, 0, 14 + points); /* before that it cannot matter */
+    exit_thread(t, 0);
+    put(t, ASHLAR_OP_FREE, 1, 0, 0, 0);
+}
+/* The owner collects from one window of each slab while others free in the next one. */
+static void second_window(struct ashlar_trace *t, uint64_t points) {
+    fill(t, 0, 0, 400, 512);
+    drain(t, 1, 0, 384, 128);
+    stop(t, 0, points);
+    put(t, ASHLAR_OP_COLLECT, 0, 0, 0, 0);
+    drain(t, 1, 64, 320, 128);
+    drain(t, 2, 65, 320, 128);
+}
+/* A bin is about to enter a slab whose last blocks others free, and that they would give back. */
+static void entered_while_emptied(struct ashlar_trace *t, uint64_t points) {
+    fill(t, 0, 0, 8, 16 * KiB);
+    drain(t, 0, 0, 1, 1);
+    stop(t, 0, points);
+    fill(t, 0, 10, 1, 16 * KiB);
+    drain(t, 1, 1, 3, 1);
+    put(t, ASHLAR_OP_TRIM, 2, 0, 0, 0);
+    stop(t, 0, 2);
+    drain(t, 1, 4, 3, 1);
+    put(t, ASHLAR_OP_TRIM, 2, 0, 0, 0);
+    fill(t, 0, 11, 6, 16 * KiB);
+}
+/* Others collect for a pooled thread heap while it is taken over. */
+static void adopted_while_collected(struct ashlar_trace *t, uint64_t points) {
+    for (uint32_t round = 0; round < 4; round++) {
+        fill(t, 0, 0, 6, 32 * KiB);
+        exit_thread(t, 2);
+        exit_thread(t, 0); /* last: its thread heap is the next to be taken */
+        stop(t, 1, points + 4 * round);
+        drain(t, 1, 0, 1, 1);
+        stop(t, 2, 2);
+        fill(t, 2, 10, 1, 32 * KiB);
+        stop(t, 1, points);
+        stop(t, 2, points);
+        drain(t, 3, 1, 3, 1);
+        drain(t, 1, 4, 2, 1);
+        drain(t, 2, 10, 1, 1);
+    }
+}
 /* Slabs of several windows: the last block of one is on its way while another is collected. */
 static void two_windows(struct ashlar_trace *t, uint64_t points) {
     fill(t, 0, 0, 130, 512);
-    drain(t, 1, 0, 127, 1);
+    drain(t, 0, 64, 63, 1);
+    drain(t, 1, 0, 64, 1);
     stop(t, 2, points);
     put(t, ASHLAR_OP_FREE, 2, 127, 0, 0);
     put(t, ASHLAR_OP_TRIM, 1, 0, 0, 0);
@@ -437,15 +492,21 @@ static const struct seed seeds[] = {
     {"generated-8", generated, 8},
 };
 
-/* A race comes in as many seeds as it has places where to stop. */
-enum { STOPS = 3 };
-static const uint64_t stops[STOPS] = {2, 5, 9};
+/* A race comes in as many seeds as it has places where to stop; the last of them in a heap that
+ * gives pages back, which is slower. */
+enum { STOPS = 8 };
+static const uint64_t stops[STOPS] = {1, 2, 3, 4, 5, 7, 10, 14};
 static const struct seed races[] = {
     {"two-pushes", two_pushes, 0},
     {"frees-while-collecting", frees_while_collecting, 0},
     {"frees-while-exiting", frees_while_exiting, 0},
     {"pool-traffic", pool_traffic, 0},
     {"visits", visits, 0},
+    {"entered-while-emptied", entered_while_emptied, 0},
+    {"adopted-while-collected", adopted_while_collected, 0},
+    {"free-while-exiting", free_while_exiting, 0},
+    {"exit-while-freeing", exit_while_freeing, 0},
+    {"second-window", second_window, 0},
     {"two-windows", two_windows, 0},
     {"whole-slab-races", whole_slab_races, 0},
     {"generated-races", generated_races, 0},
@@ -480,6 +541,12 @@ static bool make_races(const struct seed *race, const char *directory) {
         ashlar_trace_init(&t);
         t.threads = 4;
         t.heap_kib = REGION_MIB;
+        if (i + 1 < STOPS) {
+            t.heap = ASHLAR_HEAP_IN_MEMORY;
+            t.heap_kib = 2 * KiB;
+        }
+        for (uint8_t thread = 0; thread < 4; thread++) /* has a thread heap from now on */
+            fill(&t, thread, 1000 + thread, 1, 8 * KiB);
         race->make(&t, stops[i]);
         made &= save(&t, directory, name, (size_t)length);
         ashlar_trace_free(&t);

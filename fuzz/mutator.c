@@ -747,12 +747,13 @@ static const struct edit edits[] = {
     {"stop-range", stop_range, 6},
     {"race", race, 10},
 };
-enum { EDITS = sizeof edits / sizeof *edits };
+enum { EDITS = sizeof edits / sizeof *edits, SCHEDULE_EDITS = 5 }; /* the last ones */
 
+/* Half of what happens to a trace with a schedule happens to its schedule. */
 static const struct edit *pick_edit(struct mutation *m) {
-    size_t total = 0;
-    for (size_t i = 0; i < EDITS; i++) total += edits[i].weight;
-    size_t point = pick(m, total), i = 0;
+    size_t total = 0, first = has_schedule(m) && one_in(m, 2) ? EDITS - SCHEDULE_EDITS : 0;
+    for (size_t i = first; i < EDITS; i++) total += edits[i].weight;
+    size_t point = pick(m, total), i = first;
     while (point >= edits[i].weight) point -= edits[i++].weight;
     return &edits[i];
 }

@@ -20,6 +20,8 @@
 #include "trace/schedule.h"
 
 #include <ashlar/os.h>
+#include <stdatomic.h>
+#include <string.h>
 
 /* An operation of a logical thread: what is put aside while others run. */
 struct operation {
@@ -38,6 +40,9 @@ struct ash_threads {
     uint64_t armed[ASH_SCHEDULE_THREADS]; /* points after which the next operation stops; 0: none */
 };
 
+/* Of the last replay, for the next one. */
+static _Atomic(struct ash_threads *) kept;
+
 static size_t mapping_bytes(void) {
     const struct ashlar_os *os = ashlar_os_linux();
     return (size_t)ash_round_up(sizeof(struct ash_threads), os->page_bytes(os->context));
@@ -49,28 +54,33 @@ static void task(void *context, uint32_t thread) {
     operation->step = ash_replay_perform(threads->replay, operation->index);
 }
 
-bool ash_threads_open(struct ash_replay *replay) {
+static struct ash_threads *map_threads(void) {
     const struct ashlar_os *os = ashlar_os_linux();
-    size_t bytes = mapping_bytes();
-    void *start = os->reserve(os->context, bytes, os->page_bytes(os->context));
-    if (start == NULL) return false;
-    struct ash_threads *threads = start;
-    if (os->commit(os->context, start, bytes)) {
-        threads->replay = replay;
-        threads->schedule = ash_schedule_open(task, threads);
-        replay->threads = threads;
-        if (threads->schedule != NULL) return true;
-    }
-    replay->threads = NULL;
-    os->release(os->context, start, bytes);
-    return false;
+    void *start = os->reserve(os->context, mapping_bytes(), os->page_bytes(os->context));
+    if (start == NULL || os->commit(os->context, start, mapping_bytes())) return start;
+    os->release(os->context, start, mapping_bytes());
+    return NULL;
+}
+
+bool ash_threads_open(struct ash_replay *replay) {
+    struct ash_threads *threads = atomic_exchange(&kept, NULL);
+    if (threads == NULL) threads = map_threads();
+    if (threads == NULL) return false;
+    memset(threads->armed, 0, sizeof threads->armed);
+    threads->replay = replay;
+    threads->schedule = ash_schedule_open(task, threads);
+    replay->threads = threads;
+    if (threads->schedule == NULL) ash_threads_close(replay);
+    return replay->threads != NULL;
 }
 
 void ash_threads_close(struct ash_replay *replay) {
     const struct ashlar_os *os = ashlar_os_linux();
-    ash_schedule_close(replay->threads->schedule);
-    os->release(os->context, replay->threads, mapping_bytes());
+    struct ash_threads *threads = replay->threads;
+    if (threads->schedule != NULL) ash_schedule_close(threads->schedule);
     replay->threads = NULL;
+    threads = atomic_exchange(&kept, threads);
+    if (threads != NULL) os->release(os->context, threads, mapping_bytes());
 }
 
 bool ash_threads_quiet(const struct ash_replay *replay) {
