@@ -39,7 +39,8 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs ${PROJECT_SOURCE_DIR}/examples
   DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(TARGET ashlar_fuzz)
-  install(TARGETS ashlar_fuzz EXPORT ashlar ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS ashlar_fuzz EXPORT ashlar ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(FILES ${PROJECT_SOURCE_DIR}/include/ashlar/target.h
     ${PROJECT_SOURCE_DIR}/include/ashlar/trace.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ashlar)
   set(fuzz_files engine.h harness.h mutator.h watch.h features.c mutator_libfuzzer.c

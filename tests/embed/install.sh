@@ -26,7 +26,7 @@ quietly cmake --install "$build" --prefix "$tmp/first"
 mv "$tmp/first" "$tmp/moved"
 prefix=$tmp/moved
 libdir=$(dirname "$(find "$prefix" -name libashlar.a)")
-(cd "$prefix" && find . -not -type d | grep -v -e /doc/ | sort)
+(cd "$prefix" && find . -not -type d | grep -v -e /doc/ -e /seeds/ | sort)
 if grep -rlI -e "$tmp/first" -e "$build" -e "$source" "$prefix" | grep -v /doc/; then
     fail "these name the place where they were built or installed"
 fi
@@ -58,6 +58,20 @@ echo 'int puts(const char *); int main(void) { return puts("calls nothing") < 0;
 quietly cmake -S "$tmp/newer" -B "$tmp/newer/build" "-DCMAKE_PREFIX_PATH=$prefix"
 quietly cmake --build "$tmp/newer/build"
 needed "$tmp/newer/build/calls_nothing"
+
+echo "== fuzzing another allocator"
+quietly cmake -S "$source/examples/fuzzing" -B "$tmp/fuzzing" "-DCMAKE_PREFIX_PATH=$prefix" \
+    "-DCMAKE_C_COMPILER=$cc" "-DCMAKE_CXX_COMPILER=$cxx"
+quietly cmake --build "$tmp/fuzzing" --target fuzz_teach teach
+quietly "$tmp/fuzzing/fuzz_teach_replay" "$prefix/share/ashlar/seeds"
+if TEACH_BUG=round-down "$tmp/fuzzing/fuzz_teach_replay" "$prefix/share/ashlar/seeds" \
+    >"$tmp/log" 2>&1; then
+    fail "the harness does not find a bug: $(tail -n 3 "$tmp/log")"
+fi
+if command -v clang >"$tmp/log"; then
+    quietly "$prefix/bin/ashlar" fuzz --target "$tmp/fuzzing/libteach.so" --prefix teach_ --time 2 \
+        -o "$tmp/fuzzed"
+fi
 
 echo "== add_subdirectory"
 mkdir "$tmp/parent"
