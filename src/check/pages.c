@@ -142,6 +142,13 @@ void ash_pass_pages(struct ash_check *check) {
     check->muted = check->moving;
     check->partition = check->identities = true;
     for (uint64_t page = 0; page < check->frontier; page += pages) {
+        uint64_t behind = page < end ? page : ash_check_right_spans(check, &walk, page);
+        if (behind > page) {
+            lost = false;
+            pages = behind - page;
+            checked += pages;
+            continue;
+        }
         const struct ash_page *found = ash_walk_page(check, &walk, page);
         enum ashlar_finding_code code =
             found == NULL ? ASHLAR_PAGE_KIND : ash_check_shape(check, page, found, &pages);

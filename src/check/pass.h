@@ -256,13 +256,20 @@ void ash_check_slab(struct ash_check *check, const struct ash_head *head,
 void ash_check_span(struct ash_check *check, const struct ash_head *head);
 void ash_check_run(struct ash_check *check, const struct ash_head *head);
 void ash_check_run_neighbours(struct ash_check *check, const struct ash_head *head);
+/* Passes over spans from `page` on that are in view with all their pages, and right: returns the page
+ * behind the last. It stops at whatever else there is, for the walk to find out what. */
+uint64_t ash_check_right_spans(struct ash_check *check, const struct ash_walk *walk, uint64_t page);
+/* Whether so many pages, at least one, are dirty as far as one word in view tells. */
+ASH_INLINE bool ash_check_dirty_here(const struct ash_check *check, uint64_t page, uint64_t pages) {
+    uint64_t word = page / 64 - check->dirty_first, within = page % 64;
+    return within + pages <= 64 && word < check->dirty_count &&
+           ~(check->dirty_words[word] >> within) << (64 - pages) == 0;
+}
 /* What is handed out counts as dirty. */
 void ash_check_not_dirty(struct ash_check *check, const struct ash_head *head, uint64_t dirty);
 ASH_INLINE void ash_check_live(struct ash_check *check, const struct ash_head *head) {
-    uint64_t dirty, word = head->page / 64 - check->dirty_first, within = head->page % 64;
-    bool in_view = within + head->pages <= 64 && word < check->dirty_count;
-    if (ASH_LIKELY(in_view && ~(check->dirty_words[word] >> within) << (64 - head->pages) == 0))
-        return; /* most: all of their bits in one word, and set */
+    uint64_t dirty;
+    if (ASH_LIKELY(ash_check_dirty_here(check, head->page, head->pages))) return;
     if (ash_check_dirty(check, head->page, head->pages, &dirty) && dirty != head->pages)
         ash_check_not_dirty(check, head, dirty);
 }
