@@ -256,8 +256,8 @@ void ash_check_slab(struct ash_check *check, const struct ash_head *head,
 void ash_check_span(struct ash_check *check, const struct ash_head *head);
 void ash_check_run(struct ash_check *check, const struct ash_head *head);
 void ash_check_run_neighbours(struct ash_check *check, const struct ash_head *head);
-/* Passes over spans from `page` on that are in view with all their pages, and right: returns the page
- * behind the last. It stops at whatever else there is, for the walk to find out what. */
+/* Passes over spans from `page` on that are in view with all their pages, and right: returns the
+ * page behind the last. It stops at whatever else there is, for the walk to find out what. */
 uint64_t ash_check_right_spans(struct ash_check *check, const struct ash_walk *walk, uint64_t page);
 /* Whether so many pages, at least one, are dirty as far as one word in view tells. */
 ASH_INLINE bool ash_check_dirty_here(const struct ash_check *check, uint64_t page, uint64_t pages) {
