@@ -392,6 +392,20 @@ static void adopted_while_collected(struct ashlar_trace *t, uint64_t points) {
         drain(t, 2, 10, 1, 1);
     }
 }
+/* Who collects for a pooled thread heap ends while its next owner is in a slow path. */
+static void collected_while_adopted(struct ashlar_trace *t, uint64_t points) {
+    fill(t, 0, 0, 6, 32 * KiB);
+    exit_thread(t, 2);
+    exit_thread(t, 0);
+    stop(t, 1, points);
+    drain(t, 1, 0, 1, 1);
+    stop(t, 2, 6); /* it has left the pool's lock */
+    fill(t, 2, 10, 1, 32 * KiB);
+    stop(t, 1, 3);
+    stop(t, 2, 2);
+    stop(t, 1, 60);
+    fill(t, 2, 11, 1, 32 * KiB);
+}
 /* Slabs of several windows: the last block of one is on its way while another is collected. */
 static void two_windows(struct ashlar_trace *t, uint64_t points) {
     fill(t, 0, 0, 130, 512);
@@ -507,6 +521,7 @@ static const struct seed races[] = {
     {"free-while-exiting", free_while_exiting, 0},
     {"exit-while-freeing", exit_while_freeing, 0},
     {"second-window", second_window, 0},
+    {"collected-while-adopted", collected_while_adopted, 0},
     {"two-windows", two_windows, 0},
     {"whole-slab-races", whole_slab_races, 0},
     {"generated-races", generated_races, 0},
