@@ -63,6 +63,7 @@ struct ashlar_heap_options {
     uint32_t thread_heaps; /* most thread heaps at once; 0: 65,536 (4 in caller-supplied memory) */
     uint32_t decay_ms;     /* free pages go back to the system after this; 0: the default of 500 */
     bool never_purge;      /* free pages stay until ashlar_trim */
+    bool never_keep;       /* freed large blocks serve every thread at once: see ashlar_trim */
     ashlar_misuse_handler *on_misuse;
     void *context;              /* handed to on_misuse */
     const struct ashlar_os *os; /* system calls; a fault-injecting one in tests */
@@ -149,9 +150,9 @@ void ashlar_free_aligned_sized(struct ashlar_thread_heap *th, void *block, size_
  * gives 0. */
 size_t ashlar_usable_size(struct ashlar_thread_heap *th, const void *block);
 
-/* Gives every free page back to the system now; empty slabs that `th` (may be NULL) keeps for
- * reuse, and what is to be collected for other thread heaps that are not at work, too. Returns the
- * bytes given back. */
+/* Gives every free page back to the system now; empty slabs and freed large blocks that `th` (may
+ * be NULL) keeps for its own next ones, and what other thread heaps that are not at work keep or
+ * are to collect, too. Returns the bytes given back. */
 size_t ashlar_trim(struct ashlar_heap *heap, struct ashlar_thread_heap *th);
 
 enum ashlar_block_state { ASHLAR_BLOCK_FREE, ASHLAR_BLOCK_LIVE, ASHLAR_BLOCK_REMOTE };

@@ -60,7 +60,7 @@ static bool page_inside_right(const struct ash_walk *walk, const struct ash_head
                               const struct ash_page *pages) {
     if (head->page + head->pages > walk->first + walk->count) return false;
     if (head->kind == ASH_PAGE_FREE) return ash_check_empty(pages + 1, head->pages - 2);
-    if (head->kind == ASH_PAGE_SPAN) return ash_check_empty(pages + 1, head->pages - 1);
+    if (head->kind != ASH_PAGE_SLAB) return ash_check_empty(pages + 1, head->pages - 1);
     struct ash_page further;
     page_further(pages, &further);
     for (uint64_t index = 1; index < head->pages; index++)
@@ -123,10 +123,10 @@ static void page_hand_on(struct ash_check *check, const struct ash_head *head,
         ash_check_run(check, head);
         return;
     }
-    if (head->kind == ASH_PAGE_SPAN)
-        ash_check_span(check, head);
-    else
+    if (head->kind == ASH_PAGE_SLAB)
         ash_check_slab(check, head, owners);
+    else
+        ash_check_span(check, head);
     ash_check_live(check, head);
 }
 

@@ -19,7 +19,8 @@ enum {
 /* What the passes count on their way, for the accounting pass and for completeness of lists. */
 struct ash_tally {
     uint64_t slab_pages, span_pages, free_pages, dirty_free;
-    uint64_t free_runs, dirty_runs, slabs, spans, moved_spans;
+    uint64_t free_runs, dirty_runs, slabs, spans, moved_spans; /* spans: kept ones, too */
+    uint64_t kept;    /* spans */
     uint64_t queued;  /* slabs in place QUEUED */
     uint64_t pending; /* slabs with a remote summary */
     uint64_t owned;   /* fingerprint of (owner, class) over all slabs: see threads.c */
@@ -185,6 +186,7 @@ ASH_INLINE enum ashlar_finding_code ash_check_shape(const struct ash_check *chec
         if (*pages > ASH_SLAB_PAGES_MAX) return ASHLAR_PAGE_LENGTH;
         break;
     case ASH_PAGE_SPAN:
+    case ASH_PAGE_KEPT:
     case ASH_PAGE_FREE:
         *pages = descriptor->pages;
         break;

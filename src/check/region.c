@@ -264,7 +264,6 @@ static void root_state(struct ash_check *check) {
         ASH_FOUND(check, .code = ASHLAR_ROOT_NO_WORD, .address = ASH_AT_HEAP(check, no_word),
                   .found = heap->no_word);
     root_gap(check, sizeof(struct ash_root), offsetof(struct ash_heap, pool_lock));
-    root_gap(check, offsetof(struct ash_heap, spare), offsetof(struct ash_heap, next_purge_ms));
     uint32_t left = atomic_load_explicit(&heap->fork_left, memory_order_relaxed);
     if (left > 1 || (check->reader->quiescent && (left | heap->fork_took) != 0))
         ASH_FOUND(check, .code = ASHLAR_ROOT_LOCK, .address = ASH_AT_HEAP(check, fork_took),

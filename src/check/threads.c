@@ -1,9 +1,10 @@
-/* Pass 4: threads. Proves the thread heaps, their bins, and every list of slabs.
+/* Pass 4: threads. Proves the thread heaps, their bins, and every list of slabs and kept spans.
  *
  * Proves: THREAD_ID, THREAD_STATE, THREAD_FIELDS, THREAD_LIMIT, THREAD_TRANSITION, THREAD_SPARE,
  * THREAD_ACQUIRED, POOL_LINKS, POOL_UNLISTED (500..508), BIN_CLASS, BIN_SLAB, BIN_WORD, BIN_WINDOW,
  * BIN_CANDIDATES, BIN_SPARE (510..515), QUEUE_LINKS, QUEUE_MEMBER, QUEUE_UNLISTED, BIN_SLABS
- * (520..523), PENDING_MEMBER, PENDING_LINKS, PENDING_UNLISTED (530..532).
+ * (520..523), PENDING_MEMBER, PENDING_LINKS, PENDING_UNLISTED (530..532), KEPT_MEMBER, KEPT_LINKS,
+ * KEPT_UNLISTED, KEPT_COUNT (540..543).
  *
  * Relies on: the region pass; for whatever links to slabs, the partition (pages pass) and the
  * identity of every slab (slabs.c).
@@ -20,6 +21,7 @@
 struct threads {
     uint64_t active, pooled;
     uint64_t queued, pending; /* slabs reached */
+    uint64_t kept;            /* spans reached */
     uint64_t owned;           /* fingerprint */
     bool lists;               /* what the lists rely on was proved */
     bool changing;            /* some thread heap was left out, at least where lists end */
@@ -218,6 +220,56 @@ static void pending_walk(struct ash_check *check, const struct thread *thread,
     }
 }
 
+/* Whether a descriptor is a span that the thread heap keeps in that list. */
+static bool kept_member(const struct ash_page *span, uint32_t id, unsigned list) {
+    if (span->kind != ASH_PAGE_KEPT || span->span.keeper != id || span->span.moved != 0)
+        return false;
+    return list < ASH_KEPT_EXACT ? span->pages == list + 1 : span->pages > ASH_KEPT_EXACT;
+}
+
+/* Walks one list of kept spans, and adds its pages to *pages. False when it breaks. */
+static bool kept_walk(struct ash_check *check, const struct thread *thread, unsigned list,
+                      uint64_t *spans, uint64_t *pages) {
+    uint32_t link = thread->th->kept[list];
+    uint64_t unreadable = check->report->unreadable;
+    uint64_t at = ASH_AT_THREAD(check, thread->id, kept) + list * sizeof link;
+    while (link != 0) {
+        struct ash_page copy;
+        const struct ash_page *span = NULL;
+        enum ashlar_finding_code code = ASHLAR_FINDING_NONE;
+        if (link <= check->frontier) span = ash_check_page(check, link - 1, &copy);
+        if (span == NULL || !kept_member(span, thread->id, list))
+            code = ASHLAR_KEPT_MEMBER;
+        else if (*spans >= check->tally.kept)
+            code = ASHLAR_KEPT_LINKS;
+        if (code != ASHLAR_FINDING_NONE) {
+            ASH_FOUND_READ(check, unreadable, .code = code, .thread_heap = thread->id,
+                           .page = link - 1, .index = list, .found = link, .address = at);
+            return false;
+        }
+        ++*spans;
+        *pages += span->pages;
+        at = ASH_AT(check, link - 1, span.kept_next);
+        link = span->span.kept_next;
+    }
+    return true;
+}
+
+static void kept_lists(struct ash_check *check, const struct thread *thread,
+                       struct threads *threads) {
+    const struct ash_thread_heap *th = thread->th;
+    uint64_t spans = 0, pages = 0;
+    bool whole = true;
+    for (unsigned list = 0; list < ASH_KEPT_LISTS && whole; list++)
+        whole = kept_walk(check, thread, list, &spans, &pages);
+    threads->kept += spans;
+    if (!whole) return;
+    if (atomic_load_explicit(&th->kept_spans, memory_order_relaxed) != spans)
+        THREAD_WRONG(check, thread, ASHLAR_KEPT_COUNT, kept_spans, spans);
+    if (atomic_load_explicit(&th->kept_pages, memory_order_relaxed) != pages)
+        THREAD_WRONG(check, thread, ASHLAR_KEPT_COUNT, kept_pages, pages);
+}
+
 /* Thread heaps. */
 
 static void thread_fields(struct ash_check *check, const struct thread *thread) {
@@ -247,6 +299,8 @@ static void thread_fields(struct ash_check *check, const struct thread *thread) 
     for (size_t at = offsetof(struct ash_thread_heap, walked) + sizeof th->walked;
          at < offsetof(struct ash_thread_heap, bins); at++)
         spare = spare || bytes[at] != 0;
+    for (size_t i = 0; i < sizeof th->spare2 / sizeof th->spare2[0]; i++)
+        spare = spare || th->spare2[i] != 0;
     if (spare)
         thread_wrong(check, thread, ASHLAR_THREAD_SPARE,
                      offsetof(struct ash_thread_heap, walked) + sizeof th->walked, 0, 1);
@@ -274,6 +328,7 @@ static void thread_lists(struct ash_check *check, const struct thread *thread,
         if (threads->lists && (bin->queue_head | bin->queue_tail) != 0)
             queue_walk(check, thread, class_index, &threads->queued, check->tally.queued);
     }
+    if (threads->lists) kept_lists(check, thread, threads);
     bool muted = check->muted;
     check->muted = muted || !check->reader->quiescent; /* pushes bear no mark */
     if (threads->lists) pending_walk(check, thread, threads);
@@ -378,6 +433,9 @@ static void threads_complete(struct ash_check *check, const struct threads *thre
     if (threads->queued != tally->queued)
         ASH_FOUND(check, .code = ASHLAR_QUEUE_UNLISTED, .expected = tally->queued,
                   .found = threads->queued);
+    if (threads->kept != tally->kept && !threads->changing)
+        ASH_FOUND(check, .code = ASHLAR_KEPT_UNLISTED, .expected = tally->kept,
+                  .found = threads->kept);
     check->muted = !check->reader->quiescent;
     if (threads->pending != tally->pending)
         ASH_FOUND(check, .code = ASHLAR_PENDING_UNLISTED, .expected = tally->pending,

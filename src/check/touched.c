@@ -77,10 +77,10 @@ static void touched_page(struct ash_check *check, uint64_t page) {
         ash_check_run_neighbours(check, &head);
         return;
     }
-    if (head.kind == ASH_PAGE_SPAN)
-        ash_check_span(check, &head);
-    else
+    if (head.kind == ASH_PAGE_SLAB)
         touched_slab(check, &head);
+    else
+        ash_check_span(check, &head);
     if (ash_check_dirty(check, page, 1, &dirty) && dirty == 0)
         ASH_FOUND(check, .code = ASHLAR_DIRTY_LIVE, .page = page, .expected = 1,
                   .address = check->heap->root.dirty + page / 64 * 8);

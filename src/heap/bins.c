@@ -24,6 +24,7 @@
  * 6. Failure. When no page can be had, whatever free block there is serves, however poor. */
 #include "heap/bins.h"
 
+#include "heap/kept.h"
 #include "heap/remote.h"
 #include "heap/runs.h"
 
@@ -249,12 +250,14 @@ void ash_bins_drop_empty(struct ash_thread_heap *th) {
     uint32_t before = ash_transition_begin(th, ASH_REFILL);
     for (unsigned class_index = 0; class_index < ASH_CLASS_COUNT; class_index++)
         ash_bin_drop_empty(th, &th->bins[class_index]);
+    ash_kept_give(th);
     ash_transition_end(th, before);
 }
 
 void ash_bins_drop_spare(struct ash_thread_heap *th) {
     ash_collect_pending(th);
     ash_bins_drop_empty(th);
+    ash_visit_all(th->heap, th);
 }
 
 void ash_bins_leave(struct ash_thread_heap *th) {

@@ -18,9 +18,10 @@ void ash_bins_shorten(struct ash_thread_heap *th);
 
 /* Gives back the current slab when it is all free. */
 void ash_bin_drop_empty(struct ash_thread_heap *th, struct ash_bin *bin);
-/* The same for every bin of the thread heap. */
+/* The same for every bin of the thread heap, and for the spans that it keeps. */
 void ash_bins_drop_empty(struct ash_thread_heap *th);
-/* Gives back all that the thread heap could do without: what others freed into its slabs, too. */
+/* Gives back all that the thread heap could do without: what others freed into its slabs, and what
+ * other thread heaps could do without, too. */
 void ash_bins_drop_spare(struct ash_thread_heap *th);
 /* Every bin lets go of its current slab, which is queued or full then. */
 void ash_bins_leave(struct ash_thread_heap *th);

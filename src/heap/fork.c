@@ -15,6 +15,7 @@
  *    is. Then (ash_fork_mend):
  *    - slabs of dead and of pooled thread heaps: remote words are merged, the slab is queued, or
  *      given back when nothing in it is live; the thread heap goes to the pool, its bins empty;
+ *    - what any thread heap keeps (kept.c) goes back: its lists may be torn, the kinds are not;
  *    - slabs of the thread that is left: remote frees that were half done are completed, so that
  *      it finds them on its stack; its queues, which a visitor (visit.c) may have been changing,
  *      are made anew. Its words and current windows are its own: they are whole.
@@ -33,8 +34,10 @@
 #include "heap/fork.h"
 
 #include "heap/bins.h"
+#include "heap/kept.h"
 #include "heap/remote.h"
 #include "heap/runs.h"
+#include "heap/spans.h"
 #include "heap/threads.h"
 
 /* Locks that a fork took: two bits a fork, since a signal handler may fork within one. */
@@ -243,6 +246,28 @@ static uint32_t slabs_mend(struct ash_heap *heap) {
     return empty;
 }
 
+/* Spans that were kept, or claimed by a thread that is gone. */
+static void kept_mend(struct ash_heap *heap) {
+    uint64_t committed = atomic_load_explicit(&heap->root.committed_pages, memory_order_relaxed);
+    uint32_t first = 0; /* a list of them: giving one back changes what a walk goes by */
+    for (uint64_t page = 0, pages; page < committed; page += pages) {
+        struct ash_page *head = ash_page_at(heap, page);
+        pages = ash_run_pages(head);
+        if (head->kind != ASH_PAGE_KEPT) continue;
+        head->span.kept_next = first;
+        first = (uint32_t)page + 1;
+    }
+    ash_lock_take(&heap->lock);
+    ash_runs_begin(heap);
+    while (first != 0) {
+        struct ash_page *head = ash_page_at(heap, first - 1);
+        first = head->span.kept_next;
+        ash_span_give(heap, head);
+    }
+    ash_runs_end(heap);
+    ash_lock_give(&heap->lock);
+}
+
 /* Thread heaps without a thread go to the pool, their bins empty until their slabs are found. */
 static void threads_mend(struct ash_heap *heap) {
     heap->root.pool_head = heap->root.acquired = 0;
@@ -250,6 +275,7 @@ static void threads_mend(struct ash_heap *heap) {
         struct ash_thread_heap *th = ash_thread_heap_at(heap, id);
         atomic_store_explicit(&th->asked, 0, memory_order_relaxed);
         if (thread_state(th) == ASH_THREAD_ACTIVE) {
+            ash_kept_restart(th);
             atomic_store_explicit(&th->pending, 0, memory_order_relaxed);
             for (unsigned i = 0; i < ASH_CLASS_COUNT; i++)
                 th->bins[i].queue_head = th->bins[i].queue_tail = 0;
@@ -269,6 +295,7 @@ void ash_fork_mend(struct ash_heap *heap) {
     ash_lock_take(&heap->pool_lock);
     if (atomic_exchange_explicit(&heap->fork_left, 0, memory_order_relaxed) != 0) {
         threads_mend(heap);
+        kept_mend(heap);
         uint32_t link = slabs_mend(heap);
         while (link != 0) {
             struct ash_page *head = ash_slab_linked(heap, link);

@@ -80,16 +80,18 @@ ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_pag
     free_commit(th, page, word, before, after);
 }
 
-/* Neither a block of a slab nor anything refused already: a span, or a fault. */
-static ASH_NOINLINE void free_located(struct ash_thread_heap *th, void *block) {
-    struct ash_located located;
-    if (!ash_locate_live(th, "free", (uint64_t)(uintptr_t)block, &located)) return;
+/* No page of a slab: a span that starts there, or a fault. */
+static ASH_NOINLINE void free_span(struct ash_thread_heap *th, void *block, struct ash_page *page,
+                                   enum ash_page_kind kind) {
+    if (kind != ASH_PAGE_SPAN || (uint64_t)(uintptr_t)block % ASH_PAGE_BYTES != 0)
+        return free_faulty(th, block, "free");
+    size_t bytes = ash_span_bytes(page);
     bool waited = ash_runs_wait(th->heap);
-    bool freed = located.place == ASH_AT_SPAN && ash_span_release(th->heap, located.head);
+    bool freed = ash_span_free(th, page);
     if (!waited && ash_runs_wait(th->heap)) ash_bins_shorten(th);
     if (!freed) /* another thread freed it a moment before */
-        ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", (uint64_t)(uintptr_t)block, located.start,
-                   located.bytes, 0);
+        ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", (uint64_t)(uintptr_t)block,
+                   (uint64_t)(uintptr_t)block, bytes, 0);
 }
 
 void ash_free_slow(struct ash_thread_heap *th, void *block) {
@@ -102,7 +104,8 @@ void ash_free_slow(struct ash_thread_heap *th, void *block) {
     struct ash_page *page = th->pages + number;
     /* The kind first: with it, all that a free reads of a slab is there. */
     enum ash_page_kind kind = ash_page_kind_of(page);
-    if (kind != ASH_PAGE_SLAB && kind != ASH_PAGE_SLAB_BODY) return free_located(th, block);
+    if (kind != ASH_PAGE_SLAB && kind != ASH_PAGE_SLAB_BODY)
+        return free_span(th, block, page, kind);
     struct ash_thread_heap *owner = atomic_load_explicit(&page->owner, memory_order_relaxed);
     if (owner == th) return free_own(th, block, page, "free");
     ash_remote_free(th, block, page, owner);

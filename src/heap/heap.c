@@ -4,7 +4,7 @@
  *    invariant can be checked from outside and every misuse of a pointer is found.
  * 2. Parts, from the ground up. region.c: address space, committing. runs.c: free pages, decay.
  *    slabs.c: pages cut into blocks of one class (classes.c). spans.c: whole pages for large
- *    blocks. zeroing.c: large blocks for calloc. bins.c: how a thread heap walks through its
+ *    blocks. kept.c: those that a thread heap freed last. zeroing.c: large blocks for calloc. bins.c: how a thread heap walks through its
  *    slabs. remote.c: frees by other threads. visit.c: what becomes of them when the owner sleeps.
  *    threads.c: thread heaps and their pool. fork.c: what a forked child finds. malloc.c,
  *    realloc.c, free.c: what callers see. locate.c: from pointer to block. root.c: what readers
@@ -22,6 +22,7 @@
  * 7. Readers outside. Slow paths mark their thread heap, and changes of pages mark the root, as
  *    in transition; fast paths commit by a single store. */
 #include "heap/bins.h"
+#include "heap/kept.h"
 #include "heap/region.h"
 #include "heap/remote.h"
 #include "heap/root.h"
@@ -51,6 +52,7 @@ static void heap_start(struct ash_heap *heap, const struct ashlar_heap_options *
     heap->misuse_context = options->context;
     heap->decay_ms = options->decay_ms != 0 ? options->decay_ms : DECAY_MS;
     if (options->never_purge || !purges) heap->decay_ms = UINT32_MAX;
+    heap->kept_most = options->never_keep ? 0 : ash_kept_most(heap);
     ash_root_seal(&heap->root);
 }
 
@@ -129,8 +131,10 @@ void ashlar_heap_reset(struct ashlar_heap *public_heap) {
 
 size_t ashlar_trim(struct ashlar_heap *public_heap, struct ashlar_thread_heap *th) {
     struct ash_heap *heap = ash_heap_of(public_heap);
-    if (th != NULL) ash_bins_drop_spare(ash_th_of(th));
-    ash_visit_all(heap, ash_th_of(th));
+    if (th != NULL)
+        ash_bins_drop_spare(ash_th_of(th));
+    else
+        ash_visit_all(heap, NULL);
     if ((heap->root.flags & ASH_ROOT_PURGES) == 0) return 0;
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);

@@ -37,6 +37,8 @@ enum {
     ASH_RUN_BINS = 192, /* free runs by size: exact up to 8 pages, then 8 per doubling */
     ASH_RUN_BIN_WORDS = ASH_RUN_BINS / 64,
     ASH_PAST_PAGES = 2048, /* from the region's start, of which it is known what they were */
+    ASH_KEPT_EXACT = 4, /* kept spans of up to so many pages have lists by length .. */
+    ASH_KEPT_LISTS = ASH_KEPT_EXACT + 1, /* .. longer ones the last */
     ASH_HABITS =
         8, /* of calloc, by size: from each doubling of a page, and the last for the rest */
     /* One page's bitmaps: free words, then remote words. The stride is no power of two, so that the
@@ -56,6 +58,7 @@ enum ash_page_kind {
     ASH_PAGE_SLAB,      /* first page of a slab */
     ASH_PAGE_SLAB_BODY, /* further page of a slab; repeats what free reads */
     ASH_PAGE_SPAN,      /* first page of a span */
+    ASH_PAGE_KEPT,      /* first page of a freed span: some thread heap keeps it */
     ASH_PAGE_KIND_COUNT
 };
 
@@ -101,11 +104,13 @@ struct ash_page {
             uint32_t next, previous; /* links within the bin's queue */
             uint64_t inline_words[ASH_INLINE_WORDS];
         };
-        struct { /* span head */
+        struct { /* head of a span, live or kept */
             uint64_t requested_bytes;
             uint64_t alignment; /* asked for; 0 for none */
             uint8_t moved; /* its pages came here by a move: the mapping must be normalised when it
                               is freed */
+            uint32_t keeper;    /* kept: id of the thread heap */
+            uint32_t kept_next; /* kept: link to the one of its list that was freed before */
         } span;
         struct {                             /* free run, first page */
             uint32_t bin_next, bin_previous; /* links within its bin */
@@ -172,6 +177,7 @@ enum ash_transition {
     ASH_REMOTE,      /* a block of another thread heap is freed; nothing of this one changes */
     ASH_RUNS,        /* pages change hands (heap) */
     ASH_POOL,        /* the thread heap is acquired or released */
+    ASH_KEEP,        /* kept spans come and go */
     ASH_RESET,
 };
 
@@ -201,6 +207,11 @@ struct ash_thread_heap {
     _Atomic uint32_t walked;   /* slabs that the last visitor left on the stack */
     /* further lines: one per class */
     _Alignas(ASH_CACHE_LINE) struct ash_bin bins[ASH_CLASS_COUNT];
+    /* links: freed spans that are kept, last freed first; list by list of pages less 1 */
+    uint32_t kept[ASH_KEPT_LISTS];
+    /* how many they are, and their pages; others read them: pacing and statistics */
+    _Atomic uint32_t kept_spans, kept_pages;
+    uint32_t spare2[9];
 };
 /* No multiple of the OS page, so that a bin of many thread heaps falls into many cache sets. */
 enum { ASH_THREAD_HEAP_STRIDE = 3136 };
@@ -209,11 +220,13 @@ static_assert(sizeof(struct ash_thread_heap) <= ASH_THREAD_HEAP_STRIDE &&
               "a thread heap fits its stride, and shares no cache line");
 static_assert(offsetof(struct ash_thread_heap, pending) == ASH_CACHE_LINE, "line 1");
 static_assert(offsetof(struct ash_thread_heap, bins) == 2 * ASH_CACHE_LINE, "bins start a line");
+static_assert(offsetof(struct ash_thread_heap, spare2) + 9 * 4 == sizeof(struct ash_thread_heap),
+              "no padding");
 
 /* Exact at every moment at which no transition of the heap is under way. Pages. */
 struct ash_counts {
     uint64_t committed;
-    uint64_t slab, span, free; /* sum: committed */
+    uint64_t slab, span, free; /* sum: committed; spans: those that are kept, too */
     uint64_t dirty_free;       /* of free: not given back to the system */
     uint64_t free_runs;
     uint64_t slabs, spans;
@@ -296,7 +309,7 @@ struct ash_heap {
     _Alignas(ASH_CACHE_LINE) struct ash_lock pool_lock; /* thread heaps: count, pool, state */
     struct ash_lock lock; /* pages: runs, dirty bits, frontier, counts */
     uint32_t decay_ms;    /* UINT32_MAX: never */
-    uint32_t spare;
+    uint32_t kept_most;   /* pages of spans that each thread heap may keep */
     uint64_t next_purge_ms; /* no dirty run is due before */
     struct ash_run_bins runs;
     struct ashlar_os os; /* as the creator gave it; not called by heaps in the caller's memory */

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { SPAN_PACE = 16 }; /* a span counts as so many mallocs until the next look at the clock */
+
 static void *out_of_memory(void) {
     errno = ENOMEM;
     return NULL;
@@ -25,7 +27,10 @@ static ASH_NOINLINE void *malloc_refill(struct ash_thread_heap *th, struct ash_b
 static ASH_NOINLINE void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignment,
                                       bool zero) {
     if (bytes > PTRDIFF_MAX) return out_of_memory();
-    ash_collect_pending(th); /* a thread that only uses large blocks has no other slow path */
+    /* a thread that only uses large blocks has no other slow path */
+    ash_collect_pending(th);
+    th->pace -= SPAN_PACE;
+    if (th->pace <= 0) ash_bins_look(th);
     void *block = ash_span_create(th, bytes, alignment, zero);
     if (block == NULL) {
         ash_bins_drop_spare(th);

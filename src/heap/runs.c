@@ -408,9 +408,10 @@ static void run_cut(struct ash_heap *heap, struct ash_page *first, uint64_t page
     if (taken < count) dirty_set(heap, page, page + count - (ASH_PLANTED(10) && count > 8));
 }
 
-bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, uint64_t *page,
-                   struct ash_run_content *content) {
+bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, bool grow,
+                   uint64_t *page, struct ash_run_content *content) {
     struct ash_page *first = run_find(heap, count, alignment, BIN_TRIES);
+    if (first == NULL && !grow) return false;
     if (first == NULL) first = run_grow(heap, count, alignment);
     if (first == NULL)
         first = run_find(heap, count, alignment, UINT64_MAX); /* the last resort looks at all */
@@ -469,7 +470,7 @@ bool ash_runs_take_slab(struct ash_heap *heap, uint64_t count, unsigned class_in
     struct ash_page *first = run_find_past(heap, count, past, only ? 0 : past, page);
     if (first != NULL)
         run_cut(heap, first, *page, count, NULL);
-    else if (!ash_runs_take(heap, count, ASH_PAGE_BYTES, page, NULL))
+    else if (!ash_runs_take(heap, count, ASH_PAGE_BYTES, true, page, NULL))
         return false;
     for (uint64_t i = *page; i < *page + count && i < ASH_PAST_PAGES; i++) heap->pasts[i] = past;
     return true;

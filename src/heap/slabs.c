@@ -23,6 +23,7 @@
  *    others (visit.c). */
 #include "heap/slabs.h"
 
+#include "heap/kept.h"
 #include "heap/runs.h"
 
 #include <string.h>
@@ -93,6 +94,7 @@ struct ash_page *ash_slab_create(struct ash_thread_heap *th, unsigned class_inde
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);
     ash_runs_tick(heap);
+    ash_kept_give_held(th); /* pages that were touched come first */
     unsigned pages = slab_take_pages(th, class_index, &page);
     if (pages > 0) {
         slab_describe(th, ash_page_at(heap, page), class_index, pages);

@@ -3,8 +3,9 @@
  * 1. Purpose. A block over 64 KiB, or one aligned to more, gets whole pages of its own. Only the
  *    first page's descriptor says so; those behind it stay empty, so a span of any length is made
  *    in O(1).
- * 2. Ownership. A span belongs to no thread heap: whoever frees it gives it back, under the
- *    heap's lock.
+ * 2. Ownership. A live span belongs to no thread heap. Whoever frees it claims it first, by one
+ *    compare-and-swap of its kind, so that of two who do one is told. Then the pages go back under
+ *    the heap's lock, or that thread heap keeps the span for its next one of that length (kept.c).
  * 3. Resizing. Shrinking gives the tail back. Growing takes the free pages behind when they
  *    suffice. Otherwise a new span is made, and a large one's content moves there by page tables
  *    instead of by bytes. A moved mapping does not merge with its neighbours again, and the
@@ -15,7 +16,9 @@
  * 5. Failure. Everything that can fail comes before the first change. */
 #include "heap/spans.h"
 
+#include "heap/kept.h"
 #include "heap/runs.h"
+#include "heap/slabs.h"
 #include "heap/zeroing.h"
 
 #include <string.h>
@@ -25,23 +28,34 @@ enum {
     MOVED_SPANS_MOST = 4096,    /* each may cost two mappings; Linux allows 65,530 */
 };
 
-/* With `zeroing` it also says how the span is to be made zero. */
-static struct ash_page *span_take(struct ash_heap *heap, size_t bytes, size_t alignment,
-                                  struct ash_zeroing *zeroing) {
+static void span_ask(struct ash_page *head, size_t bytes, size_t alignment) {
+    head->span.requested_bytes = bytes;
+    head->span.alignment = alignment;
+}
+
+/* Pages from the heap for a span, claimed; NULL when there are none. With `zeroing` it also says how
+ * the span is to be made zero. */
+static struct ash_page *span_cut(struct ash_thread_heap *th, size_t bytes, size_t alignment,
+                                 struct ash_zeroing *zeroing) {
+    struct ash_heap *heap = th->heap;
     uint64_t page, pages = ash_span_pages(bytes > 0 ? bytes : 1);
     uint64_t unit = alignment > ASH_PAGE_BYTES ? alignment : ASH_PAGE_BYTES;
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);
     ash_runs_tick(heap);
-    bool taken =
-        ash_runs_take(heap, pages, unit, &page, zeroing == NULL ? NULL : &zeroing->content);
+    struct ash_run_content *content = zeroing == NULL ? NULL : &zeroing->content;
+    ash_kept_give_long(th);
+    bool taken = ash_kept_pages(th) > 0 && ash_runs_take(heap, pages, unit, false, &page, content);
+    if (!taken) {
+        ash_kept_give_held(th);
+        taken = ash_runs_take(heap, pages, unit, true, &page, content);
+    }
     if (taken) {
         struct ash_page *head = ash_page_at(heap, page);
         head->head = head;
         head->pages = (uint32_t)pages;
-        head->span.requested_bytes = bytes;
-        head->span.alignment = alignment;
-        ash_page_set_kind(head, ASH_PAGE_SPAN); /* last: all of it is seen, or no span */
+        span_ask(head, bytes, alignment);
+        ash_page_set_kind(head, ASH_PAGE_KEPT);
         heap->root.counts.span += pages;
         heap->root.counts.spans++;
         if (zeroing != NULL) ash_zeroing_plan(heap, head, bytes, zeroing);
@@ -51,46 +65,94 @@ static struct ash_page *span_take(struct ash_heap *heap, size_t bytes, size_t al
     return taken ? ash_page_at(heap, page) : NULL;
 }
 
+/* The same from what the thread heap keeps, all of it dirty. */
+static struct ash_page *span_reuse(struct ash_thread_heap *th, size_t bytes, size_t alignment,
+                                   struct ash_zeroing *zeroing) {
+    if (alignment > ASH_PAGE_BYTES) return NULL;
+    struct ash_page *head = ash_kept_take(th, ash_span_pages(bytes > 0 ? bytes : 1));
+    if (head == NULL) return NULL;
+    span_ask(head, bytes, alignment);
+    if (zeroing == NULL) return head;
+    zeroing->content.dirty_pages = head->pages;
+    ash_lock_take(&th->heap->lock);
+    ash_zeroing_plan(th->heap, head, bytes, zeroing);
+    ash_lock_give(&th->heap->lock);
+    return head;
+}
+
 static void *span_address(const struct ash_heap *heap, const struct ash_page *head) {
     return (void *)ash_page_address(heap, ash_page_number(heap, head));
 }
 
 void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment, bool zero) {
     struct ash_heap *heap = th->heap;
-    struct ash_zeroing zeroing;
-    struct ash_page *head = span_take(heap, bytes, alignment, zero ? &zeroing : NULL);
+    struct ash_zeroing zeroing, *how = zero ? &zeroing : NULL;
+    uint32_t before = ash_transition_begin(th, ASH_KEEP);
+    struct ash_page *head = span_reuse(th, bytes, alignment, how);
+    if (head == NULL) {
+        head = span_cut(th, bytes, alignment, how);
+        th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
+    }
+    /* last: who sees a span sees all of it */
+    if (head != NULL) ash_page_set_kind(head, ASH_PAGE_SPAN);
+    ash_transition_end(th, before);
     if (head == NULL) return NULL;
-    th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
     if (zero) ash_zeroing_do(heap, head, bytes, &zeroing);
     return span_address(heap, head);
 }
 
 /* Gives pages of a span back; the lock is held. A moved mapping is made normal, which also cleans
  * it. */
-static void span_give(struct ash_heap *heap, uint64_t page, uint64_t pages, bool moved) {
+static void pages_give(struct ash_heap *heap, uint64_t page, uint64_t pages, bool moved) {
     bool clean = moved && heap->os.normalize(heap->os.context, (void *)ash_page_address(heap, page),
                                              pages << ASH_PAGE_SHIFT);
     if (clean) ash_runs_clean(heap, page, pages);
     ash_runs_give(heap, page, pages, !clean && !(ASH_PLANTED(24) && pages >= 4));
 }
 
-bool ash_span_release(struct ash_heap *heap, struct ash_page *head) {
-    ash_lock_take(&heap->lock);
-    bool span = head->kind == ASH_PAGE_SPAN;
-    if (span) {
-        ash_zeroing_learn(heap, head);
+/* Field by field: the compiler would clear all of the descriptor by one string instruction, whose
+ * start costs more than the rest of a free. */
+static void span_wipe(struct ash_page *head) {
+    ash_page_set_kind(head, ASH_PAGE_NONE);
+    head->head = NULL;
+    head->pages = 0;
+    head->span.requested_bytes = head->span.alignment = 0;
+    head->span.moved = 0;
+    head->span.keeper = head->span.kept_next = 0;
+}
+
+void ash_span_give(struct ash_heap *heap, struct ash_page *head) {
+    uint64_t pages = head->pages;
+    bool moved = head->span.moved != 0;
+    ash_zeroing_learn(heap, head);
+    span_wipe(head);
+    heap->root.counts.span -= pages;
+    heap->root.counts.spans--;
+    if (moved && !ASH_PLANTED(23)) heap->root.counts.moved_spans--;
+    pages_give(heap, ash_page_number(heap, head), pages, moved);
+}
+
+/* Of all that free the span, one claims it. */
+static bool span_claim(struct ash_page *head) {
+    uint8_t live = ASH_PAGE_SPAN;
+    /* acquire: who has claimed it sees what the span is */
+    return __atomic_compare_exchange_n(&head->kind, &live, ASH_PAGE_KEPT, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+bool ash_span_free(struct ash_thread_heap *th, struct ash_page *head) {
+    struct ash_heap *heap = th->heap;
+    uint32_t before = ash_transition_begin(th, ASH_KEEP);
+    bool claimed = span_claim(head);
+    if (claimed && !ash_kept_put(th, head)) {
+        ash_lock_take(&heap->lock);
         ash_runs_begin(heap);
-        uint64_t pages = head->pages;
-        bool moved = head->span.moved != 0;
-        *head = (struct ash_page){0};
-        heap->root.counts.span -= pages;
-        heap->root.counts.spans--;
-        if (moved && !ASH_PLANTED(23)) heap->root.counts.moved_spans--;
-        span_give(heap, ash_page_number(heap, head), pages, moved);
+        ash_span_give(heap, head);
         ash_runs_end(heap);
+        ash_lock_give(&heap->lock);
     }
-    ash_lock_give(&heap->lock);
-    return span;
+    ash_transition_end(th, before);
+    return claimed;
 }
 
 /* Resizes without moving. The lock is taken here. */
@@ -103,7 +165,7 @@ static bool span_resize_in_place(struct ash_heap *heap, struct ash_page *head, s
     if (pages > before) {
         done = ash_runs_take_at(heap, page + before, pages - before);
     } else if (pages < before) {
-        span_give(heap, page + pages, before - pages, head->span.moved != 0);
+        pages_give(heap, page + pages, before - pages, head->span.moved != 0);
     }
     if (done) {
         head->pages = (uint32_t)pages;
@@ -146,6 +208,6 @@ void *ash_span_resize(struct ash_thread_heap *th, struct ash_page *head, size_t 
     size_t kept = ash_span_bytes(head) < bytes ? ash_span_bytes(head) : bytes;
     uint64_t page = ((uint64_t)(uintptr_t)moved - heap->root.region_base) >> ASH_PAGE_SHIFT;
     span_transfer(heap, head, ash_page_at(heap, page), kept);
-    ash_span_release(heap, head);
+    ash_span_free(th, head);
     return moved;
 }

@@ -19,6 +19,7 @@
 #include "heap/threads.h"
 
 #include "heap/bins.h"
+#include "heap/kept.h"
 #include "heap/region.h"
 #include "heap/remote.h"
 
@@ -26,6 +27,7 @@ void ash_thread_heap_restart(struct ash_thread_heap *th) {
     struct ash_heap *heap = th->heap;
     for (unsigned class_index = 0; class_index < ASH_CLASS_COUNT; class_index++)
         ash_bin_init(&th->bins[class_index], heap, class_index);
+    ash_kept_restart(th);
     atomic_store_explicit(&th->pending, 0, memory_order_relaxed);
     atomic_store_explicit(&th->complete, 0, memory_order_relaxed);
     atomic_store_explicit(&th->walked, 0, memory_order_relaxed);
@@ -88,7 +90,7 @@ void ashlar_thread_heap_release(struct ashlar_thread_heap *public_th) {
     uint32_t before = ash_transition_begin(th, ASH_POOL);
     if (ASH_PLANTED(17)) atomic_store_explicit(&th->pending, 0, memory_order_relaxed);
     ash_collect(th);
-    ash_bins_drop_empty(th);
+    ash_bins_drop_empty(th); /* and what it keeps */
     ash_bins_leave(th); /* no current slab: collecting gives back what becomes empty */
     if (ASH_PLANTED(113)) ash_collect(th);
     ASH_YIELD(POOL);

@@ -53,6 +53,7 @@
 #include "heap/visit.h"
 
 #include "heap/fork.h"
+#include "heap/kept.h"
 #include "heap/remote.h"
 #include "os/barrier.h"
 
@@ -128,6 +129,7 @@ static void visit_slabs(struct ash_thread_heap *th, struct ash_thread_heap *owne
     uint32_t kept = 0;
     ash_transition_step(owner);
     ash_complete_reset(owner);
+    ash_kept_give(owner);
     ASH_YIELD(V4);
     uint32_t link = atomic_exchange_explicit(&owner->pending, 0, memory_order_seq_cst); /* C1 */
     while (link != 0) {
@@ -164,10 +166,9 @@ void ash_visit(struct ash_thread_heap *th, struct ash_thread_heap *owner) {
     ash_lock_give(&owner->guest); /* V5 */
 }
 
-/* Has the clock looked at, in a heap that has one. */
-static void arm(struct ash_heap *heap) {
+void ash_visit_arm_slowly(struct ash_heap *heap) {
     bool clock = (heap->root.flags & ASH_ROOT_PURGES) != 0 && heap->decay_ms != UINT32_MAX;
-    if (!clock || atomic_load_explicit(&heap->next_visit_ms, memory_order_relaxed) != 0) return;
+    if (!clock) return;
     uint64_t next = heap->os.now_ms(heap->os.context) + heap->decay_ms;
     atomic_store_explicit(&heap->next_visit_ms, next, memory_order_relaxed);
 }
@@ -181,7 +182,7 @@ void ash_visit_later(struct ash_thread_heap *th, struct ash_thread_heap *owner, 
     if (complete >= VISIT_PAGES + walked / WALK_SHARE)
         ash_visit(th, owner);
     else
-        arm(owner->heap);
+        ash_visit_arm(owner->heap);
 }
 
 void ash_visits_look(struct ash_thread_heap *th, uint64_t now) {
@@ -197,10 +198,10 @@ void ash_visits_look(struct ash_thread_heap *th, uint64_t now) {
     uint32_t count = __atomic_load_n(&heap->root.thread_heap_count, __ATOMIC_ACQUIRE);
     for (uint32_t id = 1; id <= count; id++) {
         struct ash_thread_heap *owner = ash_thread_heap_at(heap, id);
-        if (owner == th || atomic_load_explicit(&owner->complete, memory_order_acquire) == 0)
-            continue;
+        bool complete = atomic_load_explicit(&owner->complete, memory_order_acquire) != 0;
+        if (owner == th || (!complete && ash_kept_pages(owner) == 0)) continue;
         if (visits++ == LOOK_VISITS) {
-            arm(heap);
+            ash_visit_arm(heap);
             return;
         }
         ash_visit(th, owner);
@@ -211,7 +212,8 @@ void ash_visit_all(struct ash_heap *heap, struct ash_thread_heap *th) {
     uint32_t count = __atomic_load_n(&heap->root.thread_heap_count, __ATOMIC_ACQUIRE);
     for (uint32_t id = 1; id <= count; id++) {
         struct ash_thread_heap *owner = ash_thread_heap_at(heap, id);
-        if (owner != th && atomic_load_explicit(&owner->pending, memory_order_relaxed) != 0)
+        bool pending = atomic_load_explicit(&owner->pending, memory_order_relaxed) != 0;
+        if (owner != th && (pending || ash_kept_pages(owner) > 0))
             ash_visit(th != NULL ? th : owner, owner);
     }
 }

@@ -24,6 +24,12 @@ void ash_visit_later(struct ash_thread_heap *th, struct ash_thread_heap *owner, 
 void ash_visit(struct ash_thread_heap *th, struct ash_thread_heap *owner);
 /* `th` has looked at the clock: visits who is due. */
 void ash_visits_look(struct ash_thread_heap *th, uint64_t now);
+/* Has the clock looked at, one decay time from now or before. */
+void ash_visit_arm_slowly(struct ash_heap *heap);
+ASH_INLINE void ash_visit_arm(struct ash_heap *heap) {
+    if (atomic_load_explicit(&heap->next_visit_ms, memory_order_relaxed) == 0)
+        ash_visit_arm_slowly(heap);
+}
 /* Visits every thread heap but `th`, which may be NULL. */
 void ash_visit_all(struct ash_heap *heap, struct ash_thread_heap *th);
 

@@ -1,4 +1,5 @@
 /* Looking at a heap: every block, one block, statistics. */
+#include "heap/kept.h"
 #include "heap/locate.h"
 #include "heap/remote.h"
 #include "heap/runs.h"
@@ -89,6 +90,20 @@ static void count_slab(const struct ash_heap *heap, const struct ash_page *head,
     out->live_blocks += head->block_count - free_blocks - remote_blocks;
 }
 
+/* What thread heaps keep counts as free. The pool's lock is held; others go on keeping. */
+static void count_kept(const struct ash_heap *heap, struct ashlar_heap_stats *out) {
+    for (uint32_t id = 1; id <= heap->root.thread_heap_count; id++) {
+        struct ash_thread_heap *th = ash_thread_heap_at(heap, id);
+        uint32_t spans = atomic_load_explicit(&th->kept_spans, memory_order_relaxed);
+        size_t bytes = (size_t)ash_kept_pages(th) << ASH_PAGE_SHIFT;
+        out->span_bytes -= bytes;
+        out->free_bytes += bytes;
+        out->dirty_free_bytes += bytes;
+        out->live_blocks -= spans;
+        out->live_bytes -= bytes;
+    }
+}
+
 /* The heap's lock is held. */
 static void count_classes(const struct ash_heap *heap,
                           struct ashlar_class_stats out[ASH_CLASS_COUNT]) {
@@ -126,6 +141,7 @@ void ashlar_heap_get_stats(struct ashlar_heap *public_heap, struct ashlar_heap_s
         .thread_heaps = heap->root.acquired,
         .purged_bytes = counts->purged_total << ASH_PAGE_SHIFT,
     };
+    count_kept(heap, out);
     struct ashlar_class_stats classes[ASH_CLASS_COUNT];
     count_classes(heap, classes);
     for (unsigned i = 0; i < ASH_CLASS_COUNT; i++) {

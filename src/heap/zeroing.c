@@ -33,9 +33,9 @@ enum {
     WATCH_LONGEST = 64, /* callocs of the size after which another page is watched */
 };
 
-static struct ash_habit *habit_of(struct ash_heap *heap, const struct ash_page *head) {
+static unsigned habit_of(const struct ash_page *head) {
     unsigned size = ash_highest_bit(head->pages);
-    return &heap->habits[size < ASH_HABITS ? size : ASH_HABITS - 1];
+    return size < ASH_HABITS ? size : ASH_HABITS - 1;
 }
 
 static uint8_t *span_start(const struct ash_heap *heap, const struct ash_page *head) {
@@ -51,7 +51,7 @@ static uint64_t habit_random(struct ash_heap *heap, uint64_t below) {
 
 void ash_zeroing_plan(struct ash_heap *heap, const struct ash_page *head, size_t bytes,
                       struct ash_zeroing *plan) {
-    struct ash_habit *habit = habit_of(heap, head);
+    struct ash_habit *habit = &heap->habits[habit_of(head)];
     uint64_t os_page = heap->root.os_page_bytes;
     plan->gives_back = false;
     plan->watched = NULL;
@@ -62,7 +62,8 @@ void ash_zeroing_plan(struct ash_heap *heap, const struct ash_page *head, size_t
         return;
     }
     plan->watched = span_start(heap, head) + habit_random(heap, bytes / os_page) * os_page;
-    habit->watched = (uint64_t)(uintptr_t)plan->watched;
+    /* relaxed: others look whether it lies in a span of their own, where it never comes to lie */
+    __atomic_store_n(&habit->watched, (uint64_t)(uintptr_t)plan->watched, __ATOMIC_RELAXED);
     habit->wait = WATCH_LONGEST;
 }
 
@@ -97,14 +98,20 @@ void ash_zeroing_do(struct ash_heap *heap, const struct ash_page *head, size_t b
     }
 }
 
-void ash_zeroing_learn(struct ash_heap *heap, const struct ash_page *head) {
-    struct ash_habit *habit = habit_of(heap, head);
+bool ash_zeroing_watches(const struct ash_heap *heap, const struct ash_page *head) {
+    const struct ash_habit *habit = &heap->habits[habit_of(head)];
     uint64_t start = (uint64_t)(uintptr_t)span_start(heap, head);
-    if (habit->watched - start >= (uint64_t)head->pages << ASH_PAGE_SHIFT) return;
+    uint64_t watched = __atomic_load_n(&habit->watched, __ATOMIC_RELAXED);
+    return watched - start < (uint64_t)head->pages << ASH_PAGE_SHIFT;
+}
+
+void ash_zeroing_learn(struct ash_heap *heap, const struct ash_page *head) {
+    if (!ash_zeroing_watches(heap, head)) return;
+    struct ash_habit *habit = &heap->habits[habit_of(head)];
     bool touched = heap->os.resident(heap->os.context, (void *)habit->watched);
     if (habit->seen < SEEN_ENOUGH) habit->seen++;
     int32_t target = touched ? TOUCHED_ALL : 0, step = (target - habit->touched) / habit->seen;
     habit->touched = (uint16_t)(habit->touched + step);
-    habit->watched = 0;
+    __atomic_store_n(&habit->watched, 0, __ATOMIC_RELAXED);
     habit->wait = habit->seen < SEEN_ENOUGH ? 0 : WATCH_ONE_IN - 1;
 }

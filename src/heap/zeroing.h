@@ -20,6 +20,10 @@ void ash_zeroing_plan(struct ash_heap *heap, const struct ash_page *head, size_t
 void ash_zeroing_do(struct ash_heap *heap, const struct ash_page *head, size_t bytes,
                     const struct ash_zeroing *plan);
 
+/* Whether a page of the span is watched; without the lock, so only a hint, but for a span that
+ * nobody else takes pages of. */
+bool ash_zeroing_watches(const struct ash_heap *heap, const struct ash_page *head);
+
 /* A span is about to be given back: learns from it. The lock is held. */
 void ash_zeroing_learn(struct ash_heap *heap, const struct ash_page *head);
 

@@ -63,10 +63,18 @@ static void make_spans(struct rich *rich) {
     void *moved = ashlar_realloc(th, two, 1001 << 16); /* no room behind: the pages move */
     assert_non_null(moved);
     keep(rich, ashlar_malloc(th, 200 << 16)); /* the frontier grows by more, which stays clean */
+    for (unsigned i = 0; i < 4; i++) rich->kept[i] = keep(rich, ashlar_malloc(th, ((i / 2 + 4) << 16) - 100));
     drop(rich, 0, three[1]);
     drop(rich, 0, three[3]);
     rich->os.clock_ms += 10;
     drop(rich, 0, later);
+}
+
+/* Two of one length and a longer one that thread heap 1 keeps, a longer one that 2 does. */
+static void make_kept(struct rich *rich) {
+    rich->heap->kept_most = 64;
+    for (unsigned i = 0; i < 4; i++) drop(rich, i / 3, rich->kept[i]);
+    rich->heap->kept_most = 0;
 }
 
 static void make_heap(struct rich *rich, size_t memory_bytes, uint32_t thread_heaps) {
@@ -75,7 +83,10 @@ static void make_heap(struct rich *rich, size_t memory_bytes, uint32_t thread_he
     rich->os.frozen_clock = true;
     rich->os.clock_ms = 1000;
     struct ashlar_heap_options options = {
-        .region_bytes = (size_t)1 << 30, .thread_heaps = thread_heaps, .os = &rich->os.os};
+        .region_bytes = (size_t)1 << 30,
+        .thread_heaps = thread_heaps,
+        .never_keep = true,
+        .os = &rich->os.os};
     enum ashlar_status status;
     if (memory_bytes == 0) {
         status = ashlar_heap_create(&options, &rich->public_heap);
@@ -100,6 +111,7 @@ void rich_make(struct rich *rich, size_t memory_bytes) {
     ashlar_thread_heap_release(rich->threads[3]);
     ashlar_thread_heap_release(rich->threads[2]);
     make_spans(rich);
+    make_kept(rich);
 }
 
 void small_make(struct rich *rich, size_t memory_bytes) {

@@ -20,6 +20,7 @@ static struct excuse {
 } excuses[] = {
 #define FIELD(type, field) offsetof(type, field), offsetof(type, field) + sizeof(((type *)0)->field)
     {IN_HEAP, 0, FIELD(struct ash_heap, decay_ms), "a choice of the creator's, with no copy", 0},
+    {IN_HEAP, 0, FIELD(struct ash_heap, kept_most), "a choice of the creator's, with no copy", 0},
     {IN_HEAP, 0, FIELD(struct ash_heap, os), "callbacks of the creator's, with no copy", 0},
     {IN_HEAP, 0, FIELD(struct ash_heap, on_misuse), "a callback of the creator's", 0},
     {IN_HEAP, 0, FIELD(struct ash_heap, misuse_context), "the callback's own", 0},
@@ -41,6 +42,10 @@ static struct excuse {
     {IN_PAGE, ASH_PAGE_SPAN, FIELD(struct ash_page, span.requested_bytes),
      "a size that needs as many pages is as good", 0},
     {IN_PAGE, ASH_PAGE_SPAN, FIELD(struct ash_page, span.alignment),
+     "an alignment that the address has anyway is as good", 0},
+    {IN_PAGE, ASH_PAGE_KEPT, FIELD(struct ash_page, span.requested_bytes),
+     "a size that needs as many pages is as good", 0},
+    {IN_PAGE, ASH_PAGE_KEPT, FIELD(struct ash_page, span.alignment),
      "an alignment that the address has anyway is as good", 0},
     {IN_PAGE, ASH_PAGE_FREE, FIELD(struct ash_page, run.freed_ms),
      "a time that keeps the order of the list, and the next purge, is as good", 0},
@@ -84,7 +89,8 @@ static bool excused_by(struct excuse *rows, size_t count, enum structure structu
 
 static bool excused(enum structure structure, enum ash_page_kind kind, size_t offset) {
     size_t bins = offsetof(struct ash_thread_heap, bins);
-    if (structure == IN_THREAD && offset >= bins)
+    size_t behind = offsetof(struct ash_thread_heap, kept);
+    if (structure == IN_THREAD && offset >= bins && offset < behind)
         return excused_by(bin_excuses, sizeof bin_excuses / sizeof bin_excuses[0], structure, kind,
                           (offset - bins) % sizeof(struct ash_bin));
     return excused_by(excuses, sizeof excuses / sizeof excuses[0], structure, kind, offset);

@@ -112,7 +112,7 @@ static void root_transition(struct rich *r) {
     r->heap->root.transition = ASH_RUNS;
 }
 static void root_spare(struct rich *r) {
-    r->heap->spare = 1;
+    *((uint8_t *)&r->heap->pool_lock - 1) = 1;
 }
 static void root_committed(struct rich *r) {
     r->heap->thread_heaps_committed += 65536;
@@ -342,6 +342,25 @@ static void pending_links(struct rich *r) {
 static void pending_unlisted(struct rich *r) {
     pending_top(r)->pending_next = 0;
 }
+/* Two of one length that thread heap 1 keeps, the first of which is last in its list. */
+static struct ash_page *kept_top(struct rich *r) {
+    return linked(r, thread_of(r, 1)->kept[ASH_KEPT_EXACT - 1]);
+}
+static void kept_member(struct rich *r) {
+    kept_top(r)->span.keeper = 2;
+}
+static void kept_links(struct rich *r) {
+    linked(r, kept_top(r)->span.kept_next)->span.kept_next = link_of(r, kept_top(r));
+}
+static void kept_unlisted(struct rich *r) {
+    struct ash_thread_heap *th = thread_of(r, 1);
+    th->kept_spans--;
+    th->kept_pages -= kept_top(r)->pages;
+    th->kept[ASH_KEPT_EXACT - 1] = kept_top(r)->span.kept_next;
+}
+static void kept_count(struct rich *r) {
+    thread_of(r, 1)->kept_pages++;
+}
 
 /* Accounting and contents. */
 static void count_committed(struct rich *r) {
@@ -456,6 +475,10 @@ static const struct plant {
     {ASHLAR_PENDING_MEMBER, pending_member},
     {ASHLAR_PENDING_LINKS, pending_links},
     {ASHLAR_PENDING_UNLISTED, pending_unlisted},
+    {ASHLAR_KEPT_MEMBER, kept_member},
+    {ASHLAR_KEPT_LINKS, kept_links},
+    {ASHLAR_KEPT_UNLISTED, kept_unlisted},
+    {ASHLAR_KEPT_COUNT, kept_count},
     {ASHLAR_COUNT_COMMITTED, count_committed},
     {ASHLAR_COUNT_SLAB_PAGES, count_slab_pages},
     {ASHLAR_COUNT_SPAN_PAGES, count_span_pages},

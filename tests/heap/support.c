@@ -43,6 +43,11 @@ void site_open(struct site *site, size_t region_bytes, unsigned threads) {
     site_start(site, threads);
 }
 
+void site_open_plain(struct site *site, size_t region_bytes, unsigned threads) {
+    site_open(site, region_bytes, threads);
+    site->heap->kept_most = 0;
+}
+
 void site_open_in(struct site *site, size_t bytes, unsigned threads) {
     site_prepare(site);
     site->memory = malloc(bytes);

@@ -34,6 +34,8 @@ struct site {
 
 /* A heap of `region_bytes` of address space, with so many thread heaps acquired. */
 void site_open(struct site *site, size_t region_bytes, unsigned threads);
+/* The same, but freed spans become free runs at once: none is kept. */
+void site_open_plain(struct site *site, size_t region_bytes, unsigned threads);
 /* A heap in `bytes` of memory that held something else before. */
 void site_open_in(struct site *site, size_t bytes, unsigned threads);
 /* No system, no thread heap: what site_open starts with. */

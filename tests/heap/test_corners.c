@@ -34,7 +34,7 @@ static bool visit(void *context, const struct ashlar_block *block) {
 static void a_walk_stops_at_a_span_too(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     for (unsigned i = 0; i < 3; i++) span_pages(&site, 2);
     struct look all = {0}, first = {.stop_at_span = true};
     ashlar_heap_walk(site.public_heap, visit, &all);
@@ -48,7 +48,7 @@ static void a_walk_stops_at_a_span_too(void **state) {
 static void a_walk_ends_in_the_middle_of_changes(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     void *spans[3];
     for (unsigned i = 0; i < 3; i++) spans[i] = span_pages(&site, 3);
     struct ash_page *page = page_of(&site, spans[1]), kept = *page;
@@ -80,7 +80,7 @@ static void a_walk_ends_in_the_middle_of_changes(void **state) {
 static void a_wrong_count_of_dirty_pages_ends_a_purge(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     void *span = span_pages(&site, 3), *wall = span_pages(&site, 2);
     memset(span, 1, 3 * PAGE);
     ashlar_free(site.th, span);
@@ -118,7 +118,7 @@ static void never_purge_leaves_purging_to_trim(void **state) {
     struct site site;
     site_prepare(&site);
     struct ashlar_heap_options options = site_options(&site, 64 * MIB);
-    options.never_purge = true;
+    options.never_purge = options.never_keep = true;
     assert_int_equal(ashlar_heap_create(&options, &site.public_heap), ASHLAR_OK);
     site.heap = ash_heap_of(site.public_heap);
     assert_int_equal(ashlar_thread_heap_acquire(site.public_heap, &site.th), ASHLAR_OK);
@@ -144,7 +144,7 @@ static void never_purge_leaves_purging_to_trim(void **state) {
 static void a_reset_of_clean_pages_makes_nothing_due(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     ashlar_free(site.th, span_pages(&site, 3));
     assert_true(ashlar_trim(site.public_heap, site.th) > 0);
     ashlar_heap_reset(site.public_heap);
@@ -161,7 +161,7 @@ static void a_reset_of_clean_pages_makes_nothing_due(void **state) {
 static void one_moved_span_too_many_is_copied(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     uint64_t *moved_spans = &site.heap->root.counts.moved_spans;
     for (unsigned one_less = 0; one_less <= 1; one_less++) {
         uint8_t *span = ashlar_malloc(site.th, 2 * MIB);
@@ -187,7 +187,7 @@ static void one_moved_span_too_many_is_copied(void **state) {
 static void what_was_freed_meanwhile_is_refused(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 2);
+    site_open_plain(&site, 64 * MIB, 2);
     struct ash_thread_heap *owner = ash_th_of(site.threads[0]);
     void *kept = ashlar_malloc(site.th, 64), *block = ashlar_malloc(site.th, 64);
     struct ash_page *head = page_of(&site, block);
@@ -202,9 +202,9 @@ static void what_was_freed_meanwhile_is_refused(void **state) {
     assert_int_equal(site_stats(&site).remote_blocks, 0);
     void *span = span_pages(&site, 3);
     struct ash_page *span_head = page_of(&site, span);
-    assert_true(ash_span_release(site.heap, span_head));
+    assert_true(ash_span_free(ash_th_of(site.th), span_head));
     struct ash_counts before = *counts_of(&site);
-    assert_false(ash_span_release(site.heap, span_head));
+    assert_false(ash_span_free(ash_th_of(site.th), span_head));
     assert_memory_equal(&before, counts_of(&site), sizeof before);
     expect_sound(&site);
     ashlar_free(site.th, kept);
@@ -216,7 +216,7 @@ static void what_was_freed_meanwhile_is_refused(void **state) {
 static void nobody_collects_for_one_that_is_at_work(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 2);
+    site_open_plain(&site, 64 * MIB, 2);
     struct ash_thread_heap *owner = ash_th_of(site.threads[0]);
     void *kept = ashlar_malloc(site.threads[0], 100), *block = ashlar_malloc(site.threads[0], 100);
     ashlar_free(site.threads[1], block);

@@ -32,7 +32,7 @@ static void neighbours_merge_on_both_sides(void **state) {
     static const size_t pages[3] = {2, 3, 5};
     for (unsigned order = 0; order < 6; order++) {
         struct site site;
-        site_open(&site, 64 * MIB, 1);
+        site_open_plain(&site, 64 * MIB, 1);
         void *wall = span_pages(&site, 2), *middle[3];
         for (unsigned i = 0; i < 3; i++) middle[i] = span_pages(&site, pages[i]);
         void *end = span_pages(&site, 2);
@@ -54,7 +54,7 @@ static void runs_of_every_size_are_found_again(void **state) {
     (void)state;
     enum { MOST = 70 };
     struct site site;
-    site_open(&site, 512 * MIB, 1);
+    site_open_plain(&site, 512 * MIB, 1);
     void *runs[MOST + 1], *walls[MOST + 1];
     for (size_t pages = 2; pages <= MOST; pages++) {
         runs[pages] = span_pages(&site, pages);
@@ -102,7 +102,7 @@ static void the_last_resort_looks_at_every_run(void **state) {
 static void aligned_runs_leave_their_rims_free(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, (size_t)1 << 33, 1);
+    site_open_plain(&site, (size_t)1 << 33, 1);
     void *blocks[40];
     unsigned count = 0;
     for (size_t alignment = PAGE; alignment <= ASH_ALIGNMENT_MAX; alignment *= 2) {
@@ -129,7 +129,7 @@ static void aligned_runs_leave_their_rims_free(void **state) {
 static void a_merged_run_keeps_the_older_time(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     void *a = span_pages(&site, 3), *c = span_pages(&site, 4), *wall = span_pages(&site, 2);
     void *b = span_pages(&site, 5), *end = span_pages(&site, 2);
     drop(&site, a);
@@ -165,7 +165,7 @@ static void a_merged_run_keeps_the_older_time(void **state) {
 static void an_older_neighbour_behind_or_in_front_gives_its_time(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     void *parts[7];
     for (unsigned i = 0; i < 7; i++) parts[i] = span_pages(&site, 2);
     static const unsigned order[] = {4, 0, 2, 1, 3}; /* 1 joins 0 and 2; 3 joins all to 4 */
@@ -184,7 +184,7 @@ static void an_older_neighbour_behind_or_in_front_gives_its_time(void **state) {
 static void a_cut_run_stays_due_when_it_was(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     void *a = span_pages(&site, 12), *wall = span_pages(&site, 2);
     drop(&site, a);
     site.os.clock_ms = 1400;
@@ -201,7 +201,7 @@ static void a_cut_run_stays_due_when_it_was(void **state) {
 static void trim_counts_exactly_and_once(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     void *a = span_pages(&site, 3), *wall = span_pages(&site, 2), *b = span_pages(&site, 4);
     fill(a, 3 * PAGE, 1);
     fill(b, 4 * PAGE, 2);
@@ -223,7 +223,7 @@ static void trim_counts_exactly_and_once(void **state) {
 static void a_refused_purge_is_tried_again_a_decay_later(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     void *a = span_pages(&site, 3), *wall = span_pages(&site, 2), *b = span_pages(&site, 4);
     span_pages(&site, 2);
     memset(a, 1, 3 * PAGE);
@@ -267,7 +267,7 @@ static void each_stretch_of_a_striped_run_is_purged(void **state) {
     (void)state;
     for (uint64_t refused = 0; refused <= 2; refused++) {
         struct site site;
-        site_open(&site, 64 * MIB, 1);
+        site_open_plain(&site, 64 * MIB, 1);
         void *a = make_striped(&site);
         uint64_t before = counts_of(&site)->purged_total;
         fail_next(&site, PURGE, refused);
@@ -288,7 +288,7 @@ static void each_stretch_of_a_striped_run_is_purged(void **state) {
 static uint64_t take(struct site *site, uint64_t pages, uint64_t *page,
                      struct ash_run_content *content) {
     ash_lock_take(&site->heap->lock);
-    assert_true(ash_runs_take(site->heap, pages, PAGE, page, content));
+    assert_true(ash_runs_take(site->heap, pages, PAGE, true, page, content));
     for (uint64_t i = 0; i < pages; i++)
         assert_true(dirty(site, (void *)ash_page_address(site->heap, *page + i)));
     ash_lock_give(&site->heap->lock);
@@ -304,7 +304,7 @@ static void give(struct site *site, uint64_t page, uint64_t pages, bool dirty_pa
 static void what_a_run_holds_is_known(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     uint64_t page, other;
     struct ash_run_content content;
     assert_int_equal(take(&site, 5, &page, &content), 0);
@@ -325,7 +325,7 @@ static void the_frontier_falls_back_to_what_is_needed(void **state) {
     (void)state;
     for (uint64_t nth = 1; nth <= 4; nth++) { /* descriptors, dirty bits, bitmaps, pages */
         struct site site;
-        site_open(&site, 64 * MIB, 1);
+        site_open_plain(&site, 64 * MIB, 1);
         fail_next(&site, COMMIT, nth);
         void *first = span_pages(&site, 5);
         assert_int_equal(counts_of(&site)->committed, 5);
@@ -350,7 +350,7 @@ static void the_frontier_falls_back_to_what_is_needed(void **state) {
 static void the_frontier_stops_at_the_region_s_end(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     void *nearly = span_pages(&site, 1000);
     assert_null(ashlar_malloc(site.th, 25 * PAGE));
     void *rest = span_pages(&site, 24);
@@ -368,7 +368,7 @@ static void the_frontier_stops_at_the_region_s_end(void **state) {
 static void spans_grow_in_place_when_the_pages_behind_are_free(void **state) {
     (void)state;
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     void *grows = span_pages(&site, 2), *hole = span_pages(&site, 4), *wall = span_pages(&site, 2);
     fill(grows, 2 * PAGE, 9);
     drop(&site, hole);
@@ -399,7 +399,7 @@ static void random_runs_stay_sound(void **state) {
     (void)state;
     enum { SLOTS = 60, STEPS = 6000 };
     struct site site;
-    site_open(&site, 64 * MIB, 1);
+    site_open_plain(&site, 64 * MIB, 1);
     void *slots[SLOTS] = {0};
     for (unsigned step = 0; step < STEPS; step++) {
         unsigned slot = (unsigned)site_random(&site, SLOTS);

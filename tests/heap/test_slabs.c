@@ -435,7 +435,7 @@ static void rare_mallocs_give_a_peak_back(void **state) {
     static const uint64_t steps[] = {1, 2, 10, 100};
     for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++) {
         struct site site;
-        site_open(&site, 64 * MIB, 1);
+        site_open_plain(&site, 64 * MIB, 1);
         ashlar_free(site.th, ashlar_malloc(site.th, 100)); /* a window full of candidates */
         void *peak[32];
         for (unsigned j = 0; j < 32; j++) peak[j] = memset(span_pages(&site, 16), 1, 16 * PAGE);
