@@ -123,10 +123,9 @@ static void print_human(const struct stats *stats, const struct ash_session *ses
     row("live", live_bytes, "bytes, as blocks have them");
     row("committed", committed, "bytes, readable and writable");
     row("  in slabs", counts->slab << ASH_PAGE_SHIFT, ash_plural(counts->slabs, "slab").text);
-    row("  in spans", counts->span << ASH_PAGE_SHIFT, ash_plural(counts->spans, "span").text);
-    row("  in free runs", counts->free << ASH_PAGE_SHIFT,
-        ash_plural(counts->free_runs, "run").text);
-    row("  of it dirty", counts->dirty_free << ASH_PAGE_SHIFT, "not given back to the system");
+    row("  in spans", span_bytes, ash_plural(stats->spans, "span").text);
+    row("  in free runs", stats->run_pages << ASH_PAGE_SHIFT, ash_plural(stats->runs, "run").text);
+    row("  of it dirty", stats->dirty_pages << ASH_PAGE_SHIFT, "not given back to the system");
     row("purged", counts->purged_total << ASH_PAGE_SHIFT, "bytes given back since creation");
     row("thread heaps", session->view.root.acquired, "acquired");
     printf("fragmentation: %s of live bytes were not asked for; ",
@@ -153,19 +152,16 @@ static void print_json(const struct stats *stats, const struct ash_session *sess
     const struct {
         const char *key;
         uint64_t pages;
-    } bytes[] = {{"committed_bytes", counts->committed},
-                 {"slab_bytes", counts->slab},
-                 {"span_bytes", counts->span},
-                 {"free_bytes", counts->free},
-                 {"dirty_free_bytes", counts->dirty_free},
-                 {"purged_bytes", counts->purged_total}};
+    } bytes[] = {{"committed_bytes", counts->committed},   {"slab_bytes", counts->slab},
+                 {"span_bytes", stats->span_pages},        {"free_bytes", stats->run_pages},
+                 {"dirty_free_bytes", stats->dirty_pages}, {"purged_bytes", counts->purged_total}};
     for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
         line = ash_json_with(line, bytes[i].key,
                              json_integer((json_int_t)(bytes[i].pages << ASH_PAGE_SHIFT)));
     }
     line = ash_json_with(line, "slabs", json_integer((json_int_t)counts->slabs));
-    line = ash_json_with(line, "spans", json_integer((json_int_t)counts->spans));
-    line = ash_json_with(line, "free_runs", json_integer((json_int_t)counts->free_runs));
+    line = ash_json_with(line, "spans", json_integer((json_int_t)stats->spans));
+    line = ash_json_with(line, "free_runs", json_integer((json_int_t)stats->runs));
     line = ash_json_with(line, "longest_free_run_bytes",
                          json_integer((json_int_t)(stats->longest_run << ASH_PAGE_SHIFT)));
     ash_json_line(ash_json_with(line, "thread_heaps", json_integer(session->view.root.acquired)));

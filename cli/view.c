@@ -93,12 +93,14 @@ static bool decode(const struct ash_view *view, uint64_t number, struct ash_piec
     struct ash_page page;
     if (!read_at(view, descriptor_address(view, number), &page, sizeof page)) return false;
     if (page.kind == ASH_PAGE_SLAB) return decode_slab(view, &page, out);
-    if (page.kind != ASH_PAGE_SPAN && page.kind != ASH_PAGE_FREE) return false;
+    bool kept = page.kind == ASH_PAGE_KEPT; /* free, as far as users see */
+    if (page.kind != ASH_PAGE_SPAN && page.kind != ASH_PAGE_FREE && !kept) return false;
     if (page.pages == 0 || page.pages > view->pages - number) return false;
     out->pages = page.pages;
-    if (page.kind == ASH_PAGE_FREE) {
+    if (page.kind == ASH_PAGE_FREE || kept) {
         out->kind = ASH_PIECE_FREE;
-        out->dirty_pages = page.run.dirty_pages <= page.pages ? page.run.dirty_pages : page.pages;
+        bool all = kept || page.run.dirty_pages > page.pages;
+        out->dirty_pages = all ? page.pages : page.run.dirty_pages;
         return true;
     }
     out->kind = ASH_PIECE_SPAN;

@@ -103,8 +103,13 @@ static bool counted(const struct ash_corruption *change) {
     { place, #member, offsetof(type, member), sizeof(((type *)0)->member), NULL, NULL }
 #define MAY(place, type, member, irrelevant, proof)                                                \
     { place, #member, offsetof(type, member), sizeof(((type *)0)->member), irrelevant, proof }
-#define HEAP(member)        ROW(ASH_IN_HEAP, struct ash_heap, member)
-#define THREAD(member)      ROW(ASH_IN_THREAD, struct ash_thread_heap, member)
+#define HEAP(member)   ROW(ASH_IN_HEAP, struct ash_heap, member)
+#define THREAD(member) ROW(ASH_IN_THREAD, struct ash_thread_heap, member)
+#define KEPT_LISTS(member)                                                                         \
+    {                                                                                              \
+        ASH_IN_KEPT_LISTS, #member, offsetof(struct ash_thread_heap, member) - ASH_KEPT_LISTS_AT,  \
+            sizeof(((struct ash_thread_heap *)0)->member), NULL, NULL                              \
+    }
 #define BIN(member)         ROW(ASH_IN_BIN, struct ash_bin, member)
 #define PAGE(place, member) ROW(place, struct ash_page, member)
 #define LINE0(place)                                                                               \
@@ -173,7 +178,7 @@ const struct ash_field ash_fields[] = {
     HEAP(pool_lock),
     HEAP(lock),
     MAY(ASH_IN_HEAP, struct ash_heap, decay_ms, NULL, creators),
-    HEAP(spare),
+    MAY(ASH_IN_HEAP, struct ash_heap, kept_most, NULL, creators),
     MAY(ASH_IN_HEAP, struct ash_heap, next_purge_ms, NULL,
         "a purge too early finds nothing to do; too late is found"),
     HEAP(runs.used),
@@ -212,6 +217,10 @@ const struct ash_field ash_fields[] = {
     THREAD(asked),
     MAY(ASH_IN_THREAD, struct ash_thread_heap, complete, NULL, pacing),
     MAY(ASH_IN_THREAD, struct ash_thread_heap, walked, NULL, pacing),
+
+    KEPT_LISTS(kept),
+    KEPT_LISTS(kept_spans),
+    KEPT_LISTS(kept_pages),
 
     MAY(ASH_IN_BIN, struct ash_bin, candidates, free_blocks_only,
         "any set of the window's free blocks is as good"),
@@ -256,6 +265,17 @@ const struct ash_field ash_fields[] = {
         "an alignment that the address has anyway is as good"),
     PAGE(ASH_IN_SPAN, span.moved),
 
+    LINE0(ASH_IN_KEPT),
+    PAGE(ASH_IN_KEPT, remote_summary),
+    PAGE(ASH_IN_KEPT, pages),
+    MAY(ASH_IN_KEPT, struct ash_page, span.requested_bytes, as_many_pages,
+        "a size that needs as many pages is as good"),
+    MAY(ASH_IN_KEPT, struct ash_page, span.alignment, aligned_anyway,
+        "an alignment that the address has anyway is as good"),
+    PAGE(ASH_IN_KEPT, span.moved),
+    PAGE(ASH_IN_KEPT, span.keeper),
+    PAGE(ASH_IN_KEPT, span.kept_next),
+
     LINE0(ASH_IN_RUN),
     PAGE(ASH_IN_RUN, remote_summary),
     PAGE(ASH_IN_RUN, pages),
@@ -285,6 +305,7 @@ const size_t ash_field_count = sizeof ash_fields / sizeof *ash_fields;
 size_t ash_place_bytes(enum ash_place place) {
     if (place == ASH_IN_HEAP) return sizeof(struct ash_heap);
     if (place == ASH_IN_THREAD) return offsetof(struct ash_thread_heap, bins);
+    if (place == ASH_IN_KEPT_LISTS) return sizeof(struct ash_thread_heap) - ASH_KEPT_LISTS_AT;
     if (place == ASH_IN_BIN) return sizeof(struct ash_bin);
     return place <= ASH_IN_INTERIOR ? sizeof(struct ash_page) : 0;
 }
@@ -292,10 +313,12 @@ size_t ash_place_bytes(enum ash_place place) {
 const char *ash_place_name(enum ash_place place) {
     static const char *const names[ASH_PLACES] = {"heap",
                                                   "thread heap",
+                                                  "thread heap, what it keeps",
                                                   "bin",
                                                   "slab",
                                                   "slab, further page",
                                                   "span",
+                                                  "kept span",
                                                   "run, its first page",
                                                   "run, its last page",
                                                   "interior",

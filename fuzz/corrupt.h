@@ -8,22 +8,27 @@
 
 /* Structures, by what their bytes mean. */
 enum ash_place {
-    ASH_IN_HEAP,      /* struct ash_heap, with the root */
-    ASH_IN_THREAD,    /* struct ash_thread_heap, without the bins */
-    ASH_IN_BIN,       /* struct ash_bin */
-    ASH_IN_SLAB,      /* descriptor of a slab's first page */
-    ASH_IN_SLAB_BODY, /* of a further page */
-    ASH_IN_SPAN,      /* of a span's first page */
-    ASH_IN_RUN,       /* of a free run's first page */
-    ASH_IN_RUN_LAST,  /* of its last */
-    ASH_IN_INTERIOR,  /* of a page that says nothing */
-    ASH_IN_WORDS,     /* a slab's free words in the bitmaps */
-    ASH_IN_REMOTE,    /* a slab's remote words */
-    ASH_IN_DIRTY,     /* dirty bits */
+    ASH_IN_HEAP,       /* struct ash_heap, with the root */
+    ASH_IN_THREAD,     /* struct ash_thread_heap, up to the bins */
+    ASH_IN_KEPT_LISTS, /* and behind them */
+    ASH_IN_BIN,        /* struct ash_bin */
+    ASH_IN_SLAB,       /* descriptor of a slab's first page */
+    ASH_IN_SLAB_BODY,  /* of a further page */
+    ASH_IN_SPAN,       /* of a live span's first page */
+    ASH_IN_KEPT,       /* of a kept one's */
+    ASH_IN_RUN,        /* of a free run's first page */
+    ASH_IN_RUN_LAST,   /* of its last */
+    ASH_IN_INTERIOR,   /* of a page that says nothing */
+    ASH_IN_WORDS,      /* a slab's free words in the bitmaps */
+    ASH_IN_REMOTE,     /* a slab's remote words */
+    ASH_IN_DIRTY,      /* dirty bits */
     ASH_PLACES
 };
 
-enum { ASH_FIELD_BYTES_MAX = 4096 };
+enum {
+    ASH_FIELD_BYTES_MAX = 4096,
+    ASH_KEPT_LISTS_AT = offsetof(struct ash_thread_heap, kept),
+};
 
 struct ash_corruption;
 

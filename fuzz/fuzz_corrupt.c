@@ -86,6 +86,8 @@ static enum ash_place place_of(const struct ash_heap *heap, uint64_t number) {
         return ASH_IN_SLAB_BODY;
     case ASH_PAGE_SPAN:
         return ASH_IN_SPAN;
+    case ASH_PAGE_KEPT:
+        return ASH_IN_KEPT;
     case ASH_PAGE_FREE:
         return page->head == page ? ASH_IN_RUN : ASH_IN_RUN_LAST;
     default:
@@ -115,12 +117,13 @@ static bool pick_structure(struct ground *ground, struct ash_corruption *change)
     uint32_t threads = heap->root.thread_heap_count;
     if (place == ASH_IN_HEAP) {
         change->start = (uint8_t *)heap;
-    } else if (place == ASH_IN_THREAD || place == ASH_IN_BIN) {
+    } else if (place == ASH_IN_THREAD || place == ASH_IN_KEPT_LISTS || place == ASH_IN_BIN) {
         if (threads == 0) return false;
         struct ash_thread_heap *th = ash_thread_heap_at(heap, 1 + (uint32_t)draw(ground, threads));
-        change->start = place == ASH_IN_THREAD
-                            ? (uint8_t *)th
-                            : (uint8_t *)&th->bins[draw(ground, ASH_CLASS_COUNT)];
+        if (place == ASH_IN_BIN)
+            change->start = (uint8_t *)&th->bins[draw(ground, ASH_CLASS_COUNT)];
+        else
+            change->start = (uint8_t *)th + (place == ASH_IN_THREAD ? 0 : ASH_KEPT_LISTS_AT);
     } else if (place == ASH_IN_DIRTY) {
         change->start = (uint8_t *)ash_dirty_words(heap);
     } else {

@@ -20,10 +20,10 @@ enum {
 struct ash_tally {
     uint64_t slab_pages, span_pages, free_pages, dirty_free;
     uint64_t free_runs, dirty_runs, slabs, spans, moved_spans; /* spans: kept ones, too */
-    uint64_t kept;    /* spans */
-    uint64_t queued;  /* slabs in place QUEUED */
-    uint64_t pending; /* slabs with a remote summary */
-    uint64_t owned;   /* fingerprint of (owner, class) over all slabs: see threads.c */
+    uint64_t kept;                                             /* spans */
+    uint64_t queued;                                           /* slabs in place QUEUED */
+    uint64_t pending;                                          /* slabs with a remote summary */
+    uint64_t owned; /* fingerprint of (owner, class) over all slabs: see threads.c */
     uint64_t active, pooled;
 };
 

@@ -2,12 +2,12 @@
  *
  * 1. Purpose. A program that frees a large block soon asks for another one of that size. Pages that
  *    change hands take the heap's lock and merge with their neighbours, only to be cut again. So a
- *    thread heap keeps the spans that its thread freed last, and hands them out again without any of
+ *    thread heap keeps the spans that its thread freed last, and hands them out again without all
  *    that: they stay spans, of the same length, resident, and cost no page fault.
- * 2. States. Live (kind SPAN); kept (KEPT, in the list of its length); *claimed* (KEPT, in no list),
- *    which lasts for the slow path of the thread that claimed it. A free claims a span by one
- *    compare-and-swap of its kind (spans.c): of two that free it at once, one does. A kept span is
- *    free for every other part of the heap: a pointer into it is one that was freed before.
+ * 2. States. Live (kind SPAN); kept (KEPT, in a list); *claimed* (KEPT, in no list), which lasts
+ *    for the slow path of the thread that claimed it. A free claims a span by one compare-and-swap
+ *    of its kind (spans.c): of two that free it at once, one does. A kept span is free for every
+ *    other part of the heap: a pointer into it is one that was freed before.
  *
  *        live --free claims--> claimed --> kept --take--> claimed --> live
  *                                 |          |
@@ -72,7 +72,7 @@ bool ash_kept_put(struct ash_thread_heap *th, struct ash_page *head) {
     if (ash_zeroing_watches(heap, head)) return false;
     if (ash_kept_pages(th) + pages > heap->kept_most) ash_kept_give(th);
     head->span.keeper = th->id;
-    head->span.kept_next = *list;
+    head->span.kept_next = ASH_PLANTED(31) && pages > ASH_KEPT_EXACT ? 0 : *list;
     *list = (uint32_t)ash_page_number(heap, head) + 1;
     kept_count(th, 1, pages);
     ash_visit_arm(heap);
@@ -81,7 +81,8 @@ bool ash_kept_put(struct ash_thread_heap *th, struct ash_page *head) {
 
 static void kept_give_from(struct ash_thread_heap *th, unsigned list) {
     while (th->kept[list] != 0)
-        ash_span_give(th->heap, ash_kept_take(th, ash_page_at(th->heap, th->kept[list] - 1)->pages));
+        ash_span_give(th->heap,
+                      ash_kept_take(th, ash_page_at(th->heap, th->kept[list] - 1)->pages));
 }
 
 void ash_kept_give_long(struct ash_thread_heap *th) {

@@ -307,9 +307,9 @@ struct ash_heap {
     struct ash_root root;
     /* Lock order: pool_lock, a thread heap's guest, lock. */
     _Alignas(ASH_CACHE_LINE) struct ash_lock pool_lock; /* thread heaps: count, pool, state */
-    struct ash_lock lock; /* pages: runs, dirty bits, frontier, counts */
-    uint32_t decay_ms;    /* UINT32_MAX: never */
-    uint32_t kept_most;   /* pages of spans that each thread heap may keep */
+    struct ash_lock lock;   /* pages: runs, dirty bits, frontier, counts */
+    uint32_t decay_ms;      /* UINT32_MAX: never */
+    uint32_t kept_most;     /* pages of spans that each thread heap may keep */
     uint64_t next_purge_ms; /* no dirty run is due before */
     struct ash_run_bins runs;
     struct ashlar_os os; /* as the creator gave it; not called by heaps in the caller's memory */

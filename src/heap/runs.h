@@ -21,8 +21,8 @@ struct ash_run_content {
 void ash_runs_give(struct ash_heap *heap, uint64_t page, uint64_t count, bool dirty);
 
 /* Takes `count` pages whose address is a multiple of `alignment` (a power of two, 64 KiB or more);
- * with `grow` it grows the frontier when no free run serves. Their descriptors are zero. False, and nothing
- * changed but perhaps the frontier, when there is no memory. The pages' dirty bits are set;
+ * with `grow` it grows the frontier when no free run serves. Their descriptors are zero. False, and
+ * nothing changed but perhaps the frontier, when there is no memory. The pages' dirty bits are set;
  * *content (if not NULL) tells what they hold now. */
 bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, bool grow,
                    uint64_t *page, struct ash_run_content *content);

@@ -33,8 +33,8 @@ static void span_ask(struct ash_page *head, size_t bytes, size_t alignment) {
     head->span.alignment = alignment;
 }
 
-/* Pages from the heap for a span, claimed; NULL when there are none. With `zeroing` it also says how
- * the span is to be made zero. */
+/* Pages from the heap for a span, claimed; NULL when there are none. With `zeroing` it also says
+ * how the span is to be made zero. */
 static struct ash_page *span_cut(struct ash_thread_heap *th, size_t bytes, size_t alignment,
                                  struct ash_zeroing *zeroing) {
     struct ash_heap *heap = th->heap;
@@ -73,7 +73,7 @@ static struct ash_page *span_reuse(struct ash_thread_heap *th, size_t bytes, siz
     if (head == NULL) return NULL;
     span_ask(head, bytes, alignment);
     if (zeroing == NULL) return head;
-    zeroing->content.dirty_pages = head->pages;
+    zeroing->content.dirty_pages = ASH_PLANTED(32) ? 0 : head->pages;
     ash_lock_take(&th->heap->lock);
     ash_zeroing_plan(th->heap, head, bytes, zeroing);
     ash_lock_give(&th->heap->lock);

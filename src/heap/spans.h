@@ -8,8 +8,8 @@
  * whose address is a multiple of `alignment` (0 for none asked). With `zero` the requested bytes
  * are zero. NULL when there is no memory. */
 void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment, bool zero);
-/* Frees the span that starts at `head`, which `th` may keep; false when some other thread freed it a
- * moment before. */
+/* Frees the span that starts at `head`, which `th` may keep; false when some other thread freed it
+ * a moment before. */
 bool ash_span_free(struct ash_thread_heap *th, struct ash_page *head);
 /* Gives the pages of a claimed span back, under the heap's lock, while pages change hands. */
 void ash_span_give(struct ash_heap *heap, struct ash_page *head);

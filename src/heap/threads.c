@@ -91,7 +91,7 @@ void ashlar_thread_heap_release(struct ashlar_thread_heap *public_th) {
     if (ASH_PLANTED(17)) atomic_store_explicit(&th->pending, 0, memory_order_relaxed);
     ash_collect(th);
     ash_bins_drop_empty(th); /* and what it keeps */
-    ash_bins_leave(th); /* no current slab: collecting gives back what becomes empty */
+    ash_bins_leave(th);      /* no current slab: collecting gives back what becomes empty */
     if (ASH_PLANTED(113)) ash_collect(th);
     ASH_YIELD(POOL);
     /* seq_cst: pairs with step F5 of a remote free. A push that does not see this store is seen by

@@ -63,7 +63,8 @@ static void make_spans(struct rich *rich) {
     void *moved = ashlar_realloc(th, two, 1001 << 16); /* no room behind: the pages move */
     assert_non_null(moved);
     keep(rich, ashlar_malloc(th, 200 << 16)); /* the frontier grows by more, which stays clean */
-    for (unsigned i = 0; i < 4; i++) rich->kept[i] = keep(rich, ashlar_malloc(th, ((i / 2 + 4) << 16) - 100));
+    for (unsigned i = 0; i < 4; i++)
+        rich->kept[i] = keep(rich, ashlar_malloc(th, ((i / 2 + 4) << 16) - 100));
     drop(rich, 0, three[1]);
     drop(rich, 0, three[3]);
     rich->os.clock_ms += 10;
@@ -82,11 +83,10 @@ static void make_heap(struct rich *rich, size_t memory_bytes, uint32_t thread_he
     ashlar_os_fault_init(&rich->os, ashlar_os_linux());
     rich->os.frozen_clock = true;
     rich->os.clock_ms = 1000;
-    struct ashlar_heap_options options = {
-        .region_bytes = (size_t)1 << 30,
-        .thread_heaps = thread_heaps,
-        .never_keep = true,
-        .os = &rich->os.os};
+    struct ashlar_heap_options options = {.region_bytes = (size_t)1 << 30,
+                                          .thread_heaps = thread_heaps,
+                                          .never_keep = true,
+                                          .os = &rich->os.os};
     enum ashlar_status status;
     if (memory_bytes == 0) {
         status = ashlar_heap_create(&options, &rich->public_heap);

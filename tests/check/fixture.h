@@ -2,8 +2,8 @@
  *
  * A *rich* heap holds one of everything that the checker looks at: slabs in every place, with words
  * in the descriptor and in the bitmaps, of one page and of several; pending remote frees on a stack
- * of two; spans plain, aligned, moved and kept; free runs clean, dirty, and two in one bin; active and
- * pooled thread heaps. It runs on a frozen clock, so it is the same every time. */
+ * of two; spans plain, aligned, moved and kept; free runs clean, dirty, and two in one bin; active
+ * and pooled thread heaps. It runs on a frozen clock, so it is the same every time. */
 #ifndef ASHLAR_TEST_FIXTURE_H
 #define ASHLAR_TEST_FIXTURE_H
 
@@ -25,7 +25,7 @@ struct rich {
     struct ash_heap *heap;
     struct ashlar_thread_heap *threads[4]; /* 1 and 2 active, 3 and 4 released */
     void *memory;                          /* of a heap in the caller's memory */
-    void *kept[4]; /* spans, freed */
+    void *kept[4];                         /* spans, freed */
     void *live[RICH_POINTERS];
     size_t live_count;
     size_t live_blocks; /* expected of a check */

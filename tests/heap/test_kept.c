@@ -42,7 +42,8 @@ static void a_longer_one_stays_until_another_length_is_cut(void **state) {
     (void)state;
     struct site site;
     site_open(&site, 256 * MIB, 1);
-    void *two = span_pages(&site, 2), *long_one = span_pages(&site, 20), *wall = span_pages(&site, 3);
+    void *two = span_pages(&site, 2), *long_one = span_pages(&site, 20),
+         *wall = span_pages(&site, 3);
     ashlar_free(site.th, two);
     ashlar_free(site.th, long_one);
     expect_kept(&site, 0, 2, 22);
@@ -188,7 +189,7 @@ static void what_is_kept_serves_before_memory_ends(void **state) {
     site_close(&site);
 }
 
-/* What calloc gets of a kept span is zero, and a span that is watched for its habits is not kept. */
+/* What calloc gets of a kept span is zero; one that is watched for its habits is not kept. */
 static void calloc_of_a_kept_span_is_zero(void **state) {
     (void)state;
     struct site site;
