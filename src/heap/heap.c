@@ -6,9 +6,9 @@
  *    slabs.c: pages cut into blocks of one class (classes.c). spans.c: whole pages for large
  *    blocks. kept.c: those that a thread heap freed last. zeroing.c: large blocks for calloc.
  *    bins.c: how a thread heap walks through its slabs. remote.c: frees by other threads. visit.c:
- *    what becomes of them when the owner sleeps. threads.c: thread heaps and their pool. fork.c: what a forked child finds. malloc.c,
- *    realloc.c, free.c: what callers see. locate.c: from pointer to block. root.c: what readers
- *    outside see. layout.h: all of it in memory.
+ *    what becomes of them when the owner sleeps. threads.c: thread heaps and their pool. fork.c:
+ *    what a forked child finds. malloc.c, realloc.c, free.c: what callers see. locate.c: from
+ *    pointer to block. root.c: what readers outside see. layout.h: all of it in memory.
  * 3. States of a block: live (its bit is 0 in the free word and in the remote word), remotely
  *    freed (1 in the remote word), free (1 in the free word). A span is live from creation to
  *    release.

@@ -43,6 +43,14 @@ uint32_t ash_kept_most(const struct ash_heap *heap) {
     return share < KEPT_PAGES_MOST ? (uint32_t)share : KEPT_PAGES_MOST;
 }
 
+uint64_t ash_kept_spans(const struct ash_heap *heap) {
+    uint64_t spans = 0;
+    uint32_t count = __atomic_load_n(&heap->root.thread_heap_count, __ATOMIC_ACQUIRE);
+    for (uint32_t id = 1; id <= count; id++)
+        spans += atomic_load_explicit(&ash_thread_heap_at(heap, id)->kept_spans, memory_order_relaxed);
+    return spans;
+}
+
 /* Plain sums: there is one who changes them at a time. */
 static void kept_count(struct ash_thread_heap *th, uint32_t spans, uint32_t pages) {
     uint32_t before = atomic_load_explicit(&th->kept_spans, memory_order_relaxed);

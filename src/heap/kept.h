@@ -19,6 +19,9 @@ void ash_kept_give_long(struct ash_thread_heap *th);
 /* Forgets what is kept. */
 void ash_kept_restart(struct ash_thread_heap *th);
 
+/* How many spans all thread heaps keep, about: they go on meanwhile. */
+uint64_t ash_kept_spans(const struct ash_heap *heap);
+
 /* The pages that each thread heap of such a heap may keep. */
 uint32_t ash_kept_most(const struct ash_heap *heap);
 
