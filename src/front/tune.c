@@ -9,7 +9,7 @@
  *    caller's stream, which may. */
 #include "diag/statistics.h"
 #include "front/front.h"
-#include "heap/layout.h"
+#include "heap/kept.h"
 
 #include <ashlar/heap.h>
 #include <errno.h>
@@ -43,8 +43,10 @@ static int front_opt(int setting, int value) {
 }
 
 static size_t front_spans(struct ashlar_heap *heap) {
-    return heap != NULL ? __atomic_load_n(&ash_heap_of(heap)->root.counts.spans, __ATOMIC_RELAXED)
-                        : 0;
+    if (heap == NULL) return 0;
+    uint64_t spans = __atomic_load_n(&ash_heap_of(heap)->root.counts.spans, __ATOMIC_RELAXED);
+    uint64_t kept = ash_kept_spans(ash_heap_of(heap));
+    return spans > kept ? spans - kept : 0; /* others allocate meanwhile */
 }
 
 static struct mallinfo2 front_info2(void) {

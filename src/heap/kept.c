@@ -47,7 +47,8 @@ uint64_t ash_kept_spans(const struct ash_heap *heap) {
     uint64_t spans = 0;
     uint32_t count = __atomic_load_n(&heap->root.thread_heap_count, __ATOMIC_ACQUIRE);
     for (uint32_t id = 1; id <= count; id++)
-        spans += atomic_load_explicit(&ash_thread_heap_at(heap, id)->kept_spans, memory_order_relaxed);
+        spans +=
+            atomic_load_explicit(&ash_thread_heap_at(heap, id)->kept_spans, memory_order_relaxed);
     return spans;
 }
 

@@ -23,7 +23,7 @@
 #include <stdatomic.h>
 
 enum {
-    ASH_LAYOUT_VERSION = 4,
+    ASH_LAYOUT_VERSION = 5,
     ASH_PAGE_SHIFT = 16,
     ASH_PAGE_BYTES = 1 << ASH_PAGE_SHIFT,
     ASH_WINDOW_BLOCKS = 64,
@@ -37,7 +37,7 @@ enum {
     ASH_RUN_BINS = 192, /* free runs by size: exact up to 8 pages, then 8 per doubling */
     ASH_RUN_BIN_WORDS = ASH_RUN_BINS / 64,
     ASH_PAST_PAGES = 2048, /* from the region's start, of which it is known what they were */
-    ASH_KEPT_EXACT = 4, /* kept spans of up to so many pages have lists by length .. */
+    ASH_KEPT_EXACT = 4,    /* kept spans of up to so many pages have lists by length .. */
     ASH_KEPT_LISTS = ASH_KEPT_EXACT + 1, /* .. longer ones the last */
     ASH_HABITS =
         8, /* of calloc, by size: from each doubling of a page, and the last for the rest */
