@@ -27,6 +27,7 @@ static struct excuse {
     {IN_HEAP, 0, FIELD(struct ash_heap, next_purge_ms),
      "a purge too early finds nothing to do; too late is found", 0},
     {IN_HEAP, 0, FIELD(struct ash_heap, habits), "hints; any of them is as good", 0},
+    {IN_HEAP, 0, FIELD(struct ash_heap, pasts), "hints; any of them is as good", 0},
     {IN_HEAP, 0, FIELD(struct ash_heap, habit_random), "any number is as good", 0},
     {IN_HEAP, 0, FIELD(struct ash_heap, metadata_committed), "a statistic, with no copy", 0},
     {IN_HEAP, 0, FIELD(struct ash_heap, root.counts.purged_total), "a history, with no copy", 0},
