@@ -48,18 +48,27 @@ static struct ash_thread_heap *thread_heap_make(struct ash_heap *heap) {
     return th;
 }
 
+/* The first pooled thread heap, 0 for none, and the next: of use under the lock only. */
+struct top {
+    uint32_t id, next;
+};
+static struct top pool_top(const struct ash_heap *heap) {
+    uint32_t id = heap->root.pool_head;
+    return (struct top){id, id != 0 ? ash_thread_heap_at(heap, id)->pool_next : 0};
+}
+
 enum ashlar_status ashlar_thread_heap_acquire(struct ashlar_heap *public_heap,
                                               struct ashlar_thread_heap **out) {
     struct ash_heap *heap = ash_heap_of(public_heap);
     struct ash_thread_heap *th = NULL;
     enum ashlar_status status = ASHLAR_OK;
-    uint32_t head = ASH_PLANTED(116) ? heap->root.pool_head : 0;
-    uint32_t next = head != 0 ? ash_thread_heap_at(heap, head)->pool_next : 0;
+    const struct top early = ASH_PLANTED(116) ? pool_top(heap) : (struct top){0, 0};
     ash_lock_take(&heap->pool_lock);
     if (heap->root.pool_head != 0) {
         th = ash_thread_heap_at(heap, heap->root.pool_head);
         ash_transition_begin(th, ASH_POOL);
-        heap->root.pool_head = ASH_PLANTED(116) && th->id == head ? next : th->pool_next;
+        bool trusted = ASH_PLANTED(116) && th->id == early.id;
+        heap->root.pool_head = trusted ? early.next : th->pool_next;
         th->pool_next = 0;
     } else if (heap->root.thread_heap_count >= heap->root.thread_heap_capacity) {
         status = ASHLAR_TOO_MANY;
