@@ -25,7 +25,8 @@
  *    once. So a class gets pages again that were its own. Where there are none, a thread heap's
  *    only slab of a class, which may stay all but empty, gets pages that no slab has touched,
  *    others the lowest that there are, so that those far up stay clean.
- * 6. Locks. Everything here happens under the heap's lock.
+ * 6. Locks. Everything here happens under the heap's lock. A neighbour that is a span may
+ *    become a kept one meanwhile, or the other way round (kept.c): both mean taken.
  * 7. Failure. A commit that the system refuses leaves everything as it was. A purge that it
  *    refuses leaves the run dirty, to be tried again one decay later. */
 #include "heap/runs.h"
@@ -287,8 +288,9 @@ static void run_give(struct ash_heap *heap, uint64_t page, uint64_t count, bool 
                       .after = heap->runs.dirty_tail};
     struct ash_page *next = ash_page_at(heap, page + count);
     struct ash_page *previous = page > 0 ? ash_page_at(heap, page - 1) : NULL;
-    bool before = previous != NULL && previous->kind == ASH_PAGE_FREE;
-    bool behind = page + count < heap->root.counts.committed && next->kind == ASH_PAGE_FREE;
+    bool before = previous != NULL && ash_page_kind_of(previous) == ASH_PAGE_FREE;
+    bool behind =
+        page + count < heap->root.counts.committed && ash_page_kind_of(next) == ASH_PAGE_FREE;
     if (behind && !before) {
         run_begin_at(heap, next, page, next->run.dirty_pages + (dirty ? count : 0), now);
         return;
@@ -368,7 +370,8 @@ static bool frontier_grow(struct ash_heap *heap, uint64_t from, uint64_t count) 
 static struct ash_page *run_grow(struct ash_heap *heap, uint64_t count, uint64_t alignment) {
     uint64_t from = heap->root.counts.committed;
     struct ash_page *last = from > 0 ? ash_page_at(heap, from - 1) : NULL;
-    if (last != NULL && last->kind == ASH_PAGE_FREE) from = ash_page_number(heap, last->head);
+    if (last != NULL && ash_page_kind_of(last) == ASH_PAGE_FREE)
+        from = ash_page_number(heap, last->head);
     if (count > heap->root.region_pages) return NULL;
     if (!frontier_grow(heap, aligned_page(heap, from, alignment), count)) return NULL;
     return ash_page_at(heap, heap->root.counts.committed - 1)->head;
@@ -478,7 +481,7 @@ bool ash_runs_take_slab(struct ash_heap *heap, uint64_t count, unsigned class_in
 
 bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count) {
     uint64_t committed = heap->root.counts.committed;
-    bool free_here = page < committed && ash_page_at(heap, page)->kind == ASH_PAGE_FREE;
+    bool free_here = page < committed && ash_page_kind_of(ash_page_at(heap, page)) == ASH_PAGE_FREE;
     if (page < committed && !free_here) return false;
     uint64_t end = free_here ? page + ash_page_at(heap, page)->pages : page;
     if (end < page + count && (end != committed || !frontier_grow(heap, page, count))) return false;
@@ -572,7 +575,7 @@ void ash_runs_restart(struct ash_heap *heap) {
 }
 
 uint64_t ash_runs_first_page(const struct ash_heap *heap, uint64_t page) {
-    while (page > 0 && ash_page_at(heap, page)->kind == ASH_PAGE_NONE) page--;
+    while (page > 0 && ash_page_kind_of(ash_page_at(heap, page)) == ASH_PAGE_NONE) page--;
     const struct ash_page *found = ash_page_at(heap, page);
     return found->head == NULL ? page : ash_page_number(heap, found->head);
 }
