@@ -16,8 +16,6 @@
 #include "harness.h"
 #include "state.h"
 
-enum { OPS_MAX = 4096 };
-
 /* The core's own check, and a look at the state: the heap is whole enough when it was sound. */
 static enum ashlar_verdict check_and_look(void *instance, uintptr_t address,
                                           ashlar_finding_sink *sink, void *context,
@@ -31,29 +29,10 @@ static enum ashlar_verdict check_and_look(void *instance, uintptr_t address,
 
 static bool run(const uint8_t *data, size_t size, const char *file,
                 struct ash_fuzz_outcome *outcome) {
-    const struct ash_fuzz_tier *tier = ash_fuzz_tier();
     struct ashlar_target target = ashlar_target_core;
     target.check = check_and_look;
-    struct ashlar_replay_options options = {
-        .target = &target,
-        .oracle = tier->oracle,
-        .verify_every = tier->verify_every,
-        .touched_check = tier->touched_check,
-    };
-    struct ashlar_trace trace;
-    struct ashlar_replay_result result = {0};
-    ashlar_trace_init(&trace);
     ash_state_begin();
-    if (ashlar_trace_decode_raw(data, size, OPS_MAX, &trace)) {
-        ashlar_replay(&trace, &options, &result);
-        ash_fuzz_count_replay(outcome, &result);
-        if (result.found)
-            ash_fuzz_report(&trace, &result, "ashlar replay --misuse expect --verify each --raw",
-                            file);
-        ashlar_replay_end(&result);
-    }
-    ashlar_trace_free(&trace);
-    return !result.found;
+    return ash_fuzz_replay(&target, data, size, file, outcome);
 }
 
 const struct ash_harness ash_harness = {.name = "fuzz_heap", .run = run};

@@ -23,8 +23,6 @@
 
 #include <string.h>
 
-enum { OPS_MAX = 4096 };
-
 static uint8_t pairs[ASH_POINT_COUNT * ASH_POINT_COUNT];
 static_assert(sizeof pairs <= ASH_FEATURES, "one feature each");
 
@@ -36,28 +34,10 @@ static void tell_pairs(void) {
 
 static bool run(const uint8_t *data, size_t size, const char *file,
                 struct ash_fuzz_outcome *outcome) {
-    const struct ash_fuzz_tier *tier = ash_fuzz_tier();
-    const struct ashlar_replay_options options = {
-        .target = &ashlar_target_core,
-        .oracle = tier->oracle,
-        .verify_every = tier->verify_every,
-        .touched_check = tier->touched_check,
-    };
-    struct ashlar_replay_result result = {0};
-    struct ashlar_trace trace;
-    ashlar_trace_init(&trace);
     ash_schedule_pairs = pairs;
-    if (ashlar_trace_decode_raw(data, size, OPS_MAX, &trace)) {
-        ashlar_replay(&trace, &options, &result);
-        tell_pairs();
-        ash_fuzz_count_replay(outcome, &result);
-        if (result.found)
-            ash_fuzz_report(&trace, &result, "ashlar replay --misuse expect --verify each --raw",
-                            file);
-        ashlar_replay_end(&result);
-    }
-    ashlar_trace_free(&trace);
-    return !result.found;
+    bool fine = ash_fuzz_replay(&ashlar_target_core, data, size, file, outcome);
+    tell_pairs();
+    return fine;
 }
 
 const struct ash_harness ash_harness = {.name = "fuzz_threads", .run = run};

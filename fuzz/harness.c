@@ -20,7 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { VERIFY_EVERY = 16 };
+enum { VERIFY_EVERY = 16, OPS_MAX = 4096 };
 
 const struct ash_fuzz_tier *ash_fuzz_tier(void) {
     static const struct ash_fuzz_tier tiers[] = {
@@ -105,4 +105,28 @@ void ash_fuzz_report(const struct ashlar_trace *trace, const struct ashlar_repla
     fprintf(stderr, "replay it with: %s %s%s\n", again, file ? file : "FILE",
             file ? "" : "   (FILE: the input that the engine saves)");
     fflush(stderr);
+}
+
+bool ash_fuzz_replay(const struct ashlar_target *target, const uint8_t *data, size_t size,
+                     const char *file, struct ash_fuzz_outcome *outcome) {
+    const struct ash_fuzz_tier *tier = ash_fuzz_tier();
+    const struct ashlar_replay_options options = {
+        .target = target,
+        .oracle = tier->oracle,
+        .verify_every = tier->verify_every,
+        .touched_check = tier->touched_check,
+    };
+    struct ashlar_replay_result result = {0};
+    struct ashlar_trace trace;
+    ashlar_trace_init(&trace);
+    if (ashlar_trace_decode_raw(data, size, OPS_MAX, &trace)) {
+        ashlar_replay(&trace, &options, &result);
+        ash_fuzz_count_replay(outcome, &result);
+        if (result.found)
+            ash_fuzz_report(&trace, &result, "ashlar replay --misuse expect --verify each --raw",
+                            file);
+        ashlar_replay_end(&result);
+    }
+    ashlar_trace_free(&trace);
+    return !result.found;
 }

@@ -22,6 +22,7 @@
  *    powers of two: each would come eight times.
  */
 #include "state.h"
+#include "cases.h"
 #include "heap/layout.h"
 
 #include <string.h>
@@ -46,16 +47,6 @@ enum {
     CASES = 2560,
 };
 static_assert(STATES <= CASES, "each state has its case");
-
-/* Cases, compactly: 256 to a line below. */
-#define CASE(n)                                                                                    \
-    case n:                                                                                        \
-        __asm__ volatile("" : : "i"(n));                                                           \
-        break;
-#define CASES4(n)   CASE(n) CASE((n) + 1) CASE((n) + 2) CASE((n) + 3)
-#define CASES16(n)  CASES4(n) CASES4((n) + 4) CASES4((n) + 8) CASES4((n) + 12)
-#define CASES64(n)  CASES16(n) CASES16((n) + 16) CASES16((n) + 32) CASES16((n) + 48)
-#define CASES256(n) CASES64(n) CASES64((n) + 64) CASES64((n) + 128) CASES64((n) + 192)
 
 static uint64_t seen[CASES / 64];
 static struct ash_counts before;
