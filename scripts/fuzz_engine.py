@@ -25,11 +25,22 @@ INPUT_BYTES = 8 + 24 * 1024
 TIMEOUT_SECONDS = 20
 
 
+class Program(NamedTuple):
+    """Where a harness comes from: a target of a preset, and its file in the build directory."""
+    preset: str
+    target: str
+    path: str
+
+
 class Harness(NamedTuple):
-    """What a harness starts from, whether its inputs are raw traces, and how one is run again."""
+    """What a harness starts from, whether its inputs are raw traces, how one is run again; for
+    harnesses of an allocator (ashlar_add_fuzz_targets) the folder that its programs are in, and
+    which target library.c is to take."""
     seeds: list
     traces: bool
     again: str
+    folder: str = ""
+    target: str = ""
 
 
 HARNESSES = {
@@ -41,7 +52,35 @@ HARNESSES = {
     "fuzz_threads": Harness([THREAD_SEEDS], True,
                             "ashlar replay --misuse expect --verify each --raw"),
     "fuzz_corrupt": Harness([SEEDS, REGRESSIONS], True, "fuzz_corrupt"),
+    # fuzz_target: on the teaching allocator without its bugs, and on the core through its malloc.
+    "fuzz_teach": Harness([SEEDS], True, "fuzz_teach_replay_address", "fuzz/examples"),
+    "fuzz_ashlar": Harness([SEEDS], True, "ASHLAR_FUZZ_TARGET=ashlar fuzz_ashlar_libfuzzer_address",
+                           "fuzz", "ashlar"),
 }
+ENGINES = ("libfuzzer", "afl")
+
+
+def program(name, engine):
+    """Where the program of a harness for an engine is built."""
+    folder = HARNESSES[name].folder
+    if not folder:
+        return Program(presets(engine), name, f"fuzz/{name}")
+    file = f"{name}_{engine}_address"
+    return Program("release", f"{file}_program", f"{folder}/{file}")
+
+
+def environment(binary):
+    """What a program of a harness runs in."""
+    env = dict(os.environ, **SANITIZERS)
+    for name, harness in HARNESSES.items():
+        if harness.target and Path(binary).name.startswith(name + "_"):
+            env["ASHLAR_FUZZ_TARGET"] = harness.target
+    return env
+
+
+def is_input(path):
+    """Every file of a corpus but what is there for people."""
+    return path.is_file() and not path.name.startswith(("README", "."))
 
 SANITIZERS = {
     "ASAN_OPTIONS": "abort_on_error=1:symbolize=0:detect_leaks=0:allocator_may_return_null=1:"
@@ -124,12 +163,12 @@ class Campaign:
         self.gather_seeds(seeds)
 
     def gather_seeds(self, seeds):
-        """Both engines get a flat copy: neither may write to the tree."""
+        """Both engines get a flat copy of files and folders: neither may write to the tree."""
         self.inputs = self.directory / "seeds"
         self.inputs.mkdir()
-        for folder in seeds:
-            for path in sorted(Path(folder).rglob("*")):
-                if path.is_file() and not path.name.startswith("README"):
+        for place in map(Path, seeds):
+            for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+                if is_input(path):
                     shutil.copyfile(path, self.inputs / path.name)
         if not any(self.inputs.iterdir()):
             (self.inputs / "empty").write_bytes(bytes(8 + 24))
@@ -154,7 +193,7 @@ class Campaign:
                 *[word for d in self.dictionaries() for word in ("-x", str(d))], "--", str(self.binary)]
 
     def start(self):
-        env = dict(os.environ, **SANITIZERS, ASHLAR_FUZZ_STATS=str(self.stats))
+        env = dict(environment(self.binary), ASHLAR_FUZZ_STATS=str(self.stats))
         if self.engine == "afl":
             env.update(AFL)
             env["ASAN_OPTIONS"] += ":symbolize=0"
@@ -173,14 +212,14 @@ class Campaign:
         """Until the first finding, the end of the time, or the end of a process that cannot run."""
         self.start()
         limit = self.started + self.seconds + 60
-        found = None
-        while time.monotonic() < limit:
-            found = self.finding_files()
-            if found or all(p.poll() is not None for p in self.processes):
-                break
-            time.sleep(0.05)
-        self.elapsed = time.monotonic() - self.started
-        self.stop()
+        try:
+            while time.monotonic() < limit:
+                if self.finding_files() or all(p.poll() is not None for p in self.processes):
+                    break
+                time.sleep(0.05)
+        finally:
+            self.elapsed = time.monotonic() - self.started
+            self.stop()
         self.found = self.finding_files()
         return self.found
 
@@ -227,10 +266,15 @@ class Campaign:
                 kept = max(kept, int(fields.get("corpus_count", 0)))
         return edges, kept
 
-    def minimized(self):
-        """How many of the inputs kept are enough for the same coverage."""
+    def kept_inputs(self):
+        """The inputs that the engine found worth keeping, its seeds among them for AFL++."""
+        places = [self.corpus] if self.engine == "libfuzzer" else self.corpus.glob("*/queue")
+        return sorted(p for place in places for p in place.iterdir() if is_input(p))
+
+    def minimize(self):
+        """Of the inputs kept, those that are enough for the same coverage."""
         out = self.directory / "minimized"
-        env = dict(os.environ, **SANITIZERS, **(AFL if self.engine == "afl" else {}),
+        env = dict(environment(self.binary), **(AFL if self.engine == "afl" else {}),
                    AFL_ALLOW_TMP="1")
         if self.engine == "libfuzzer":
             out.mkdir()
@@ -240,7 +284,7 @@ class Campaign:
             command = [*STEADY, "afl-cmin", "-i", str(self.corpus / "main" / "queue"), "-o",
                        str(out), "-m", "none", "--", str(self.binary)]
         subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return sum(1 for p in out.iterdir() if p.is_file()) if out.is_dir() else 0
+        return sorted(p for p in out.iterdir() if is_input(p)) if out.is_dir() else []
 
     def broke_down(self):
         """What the engine said when it never ran: no input counted, nothing found."""
@@ -251,10 +295,10 @@ class Campaign:
 
 def replay(binary, path):
     """Runs a harness on one file; returns what it printed."""
-    env = dict(os.environ, **SANITIZERS)
     try:
-        done = subprocess.run([*STEADY, str(binary), str(path)], env=env, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=2 * TIMEOUT_SECONDS)
+        done = subprocess.run([*STEADY, str(binary), str(path)], env=environment(binary),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=2 * TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         return "ERROR: libFuzzer: timeout"
     return done.stdout.decode(errors="replace")
