@@ -50,10 +50,12 @@ static void a_child_of_one_thread_is_as_it_was(void **state) {
     site_open(&site, 64 * MIB, 2);
     void *block = ashlar_malloc(site.th, 100), *other = ashlar_malloc(site.threads[1], 100);
     ashlar_thread_heap_release(site.threads[1]);
+    ashlar_free(site.th, span_pages(&site, 3));
     struct ash_page kept = *page_of(&site, other);
     fork_prepare(&site);
     fork_child(&site);
     expect_free_locks(&site);
+    assert_int_equal(ash_th_of(site.th)->kept_spans, 1);
     assert_memory_equal(page_of(&site, other), &kept, sizeof kept);
     expect_sound(&site);
     ashlar_free(site.th, other);
@@ -296,6 +298,24 @@ static void a_handler_forks_while_the_pool_is_another_s(void **state) {
     }
 }
 
+/* The other thread was just giving its thread heap back: pooled, and not in the pool yet. */
+static void a_pool_that_another_was_changing_is_made_anew(void **state) {
+    (void)state;
+    struct site site;
+    open_two(&site);
+    ashlar_thread_heap_release(site.threads[1]);
+    ash_lock_take(&site.heap->lock);
+    atomic_store(&site.heap->pool_lock.state, OTHERS_MARK);
+    site.heap->root.pool_head = 0;
+    fork_prepare(&site);
+    fork_child(&site);
+    ash_lock_give(&site.heap->lock);
+    assert_int_equal(atomic_load(&site.heap->fork_left), 1);
+    ashlar_free(site.th, ashlar_malloc(site.th, 3000));
+    assert_int_equal(site.heap->root.pool_head, 2);
+    site_close(&site);
+}
+
 /* The thread heap that the forking thread is just getting stays its own. */
 static void a_handler_forks_while_its_thread_heap_is_made(void **state) {
     (void)state;
@@ -490,6 +510,7 @@ int main(void) {
         cmocka_unit_test(a_handler_forks_within_a_slow_path),
         cmocka_unit_test(a_handler_forks_under_the_heap_s_lock),
         cmocka_unit_test(a_handler_forks_while_the_pool_is_another_s),
+        cmocka_unit_test(a_pool_that_another_was_changing_is_made_anew),
         cmocka_unit_test(a_handler_forks_while_its_thread_heap_is_made),
         cmocka_unit_test(children_of_many_threads_live_on),
         cmocka_unit_test(a_child_returns_from_the_handler),

@@ -278,6 +278,18 @@ static void a_span_may_have_what_empty_slabs_keep(void **state) {
     site_close(&site);
 }
 
+static void a_span_may_grow_over_what_empty_slabs_keep(void **state) {
+    (void)state;
+    struct site site;
+    site_open_in(&site, MIB, 1);
+    void *span = span_pages(&site, 2);
+    for (unsigned i = 0; i < 8; i++) ashlar_free(site.th, ashlar_malloc(site.th, 16 + 16 * i));
+    assert_int_equal(slabs_of(&site), 8);
+    assert_ptr_equal(ashlar_realloc(site.th, span, site_stats(&site).region_bytes), span);
+    assert_int_equal(slabs_of(&site), 0);
+    site_close(&site);
+}
+
 /* Found by running clang: the last window of a slab of 112-byte blocks has 9. */
 static void an_empty_slab_with_a_short_last_window_is_not_queued(void **state) {
     (void)state;
@@ -475,6 +487,7 @@ int main(void) {
         cmocka_unit_test(debt_stays_bounded_when_there_is_nothing_to_buy),
         cmocka_unit_test(a_full_heap_comes_back_whole),
         cmocka_unit_test(a_span_may_have_what_empty_slabs_keep),
+        cmocka_unit_test(a_span_may_grow_over_what_empty_slabs_keep),
         cmocka_unit_test(an_empty_slab_with_a_short_last_window_is_not_queued),
         cmocka_unit_test(the_first_slabs_of_a_class_are_short),
         cmocka_unit_test(small_heaps_make_short_slabs),

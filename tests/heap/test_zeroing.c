@@ -47,7 +47,7 @@ static void what_is_filled_is_cleared_and_what_is_not_goes_back(void **state) {
     }
 }
 
-/* Each size has a habit of its own. */
+/* Each size has a habit of its own .. */
 static void sizes_do_not_teach_each_other(void **state) {
     (void)state;
     struct site site;
@@ -57,6 +57,20 @@ static void sizes_do_not_teach_each_other(void **state) {
     assert_true(use(&site, MIB, 16, 2) >= RESIDENT_STEP - 1);
     assert_int_equal(use(&site, 3 * MIB, 0, 2), 0);
     site_close(&site);
+}
+
+/* .. but the largest: from 8 MiB on they have one together. */
+static void the_largest_sizes_have_one_habit(void **state) {
+    (void)state;
+    for (unsigned size = ASH_HABITS - 2; size < ASH_HABITS + 2; size++) {
+        struct site site;
+        site_open(&site, 256 * MIB, 1);
+        use(&site, PAGE << size, 1, 1);
+        for (unsigned i = 0; i < ASH_HABITS; i++)
+            assert_int_equal(site.heap->habits[i].seen,
+                             i == (size < ASH_HABITS ? size : ASH_HABITS - 1));
+        site_close(&site);
+    }
 }
 
 /* Many live blocks: the watched one is not always the one that is freed, and a block that is never
@@ -116,6 +130,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_filled_is_cleared_and_what_is_not_goes_back),
         cmocka_unit_test(sizes_do_not_teach_each_other),
+        cmocka_unit_test(the_largest_sizes_have_one_habit),
         cmocka_unit_test(a_block_that_stays_is_not_watched_for_ever),
         cmocka_unit_test(clean_pages_are_left_alone),
         cmocka_unit_test(a_placed_heap_always_clears),
