@@ -272,163 +272,133 @@ static void stop(struct ashlar_trace *t, uint8_t thread, uint64_t points) {
 static void exit_thread(struct ashlar_trace *t, uint8_t thread) {
     put(t, ASHLAR_OP_THREAD_EXIT, thread, 0, 0, 0);
 }
-/* Two threads free into slabs of a third one, each on its way to the pending stack. */
-static void two_pushes(struct ashlar_trace *t, uint64_t points) {
-    fill(t, 0, 0, 8, 32 * KiB);
-    for (uint32_t i = 0; i < 8; i += 2) {
-        stop(t, 1, points);
-        put(t, ASHLAR_OP_FREE, 1, i, 0, 0);
-        put(t, ASHLAR_OP_FREE, 2, i + 1, 0, 0);
-        stop(t, 1, 1);
-    }
-    put(t, ASHLAR_OP_COLLECT, 0, 0, 0, 0);
+
+/* What an action meets: slabs of thread 0, some blocks of which others have freed. Loops are a
+ * slot, a count and a step. */
+struct slots {
+    uint32_t slot, count, step;
+};
+struct ground {
+    const char *name;
+    uint64_t size;
+    uint32_t blocks, stops;
+    struct slots freed, freed_too;              /* before, by thread 1 and by the owner */
+    struct slots own_first, own, first, second; /* who stops does one operation */
+};
+/* In a small heap a slab of 16 KiB has 4 blocks, in one window; one of 896 bytes has 73, in two. Of
+ * the first: slabs with one block freed, or with one block left and one with none. */
+static const struct ground grounds[] = {
+    {"begun", 16 * KiB, 12, 14, {0, 1, 1}, {0}, {6, 1, 1}, {6, 1, 1}, {4, 1, 1}, {1, 3, 4}},
+    {"ending", 16 * KiB, 12, 12, {0, 7, 1}, {0}, {7, 1, 1}, {7, 1, 1}, {7, 1, 1}, {8, 1, 1}},
+    {"windows-begun", 896, 222, 8, {0, 3, 73}, {0}, {1, 1, 1}, {1, 3, 73}, {64, 1, 1}, {65, 3, 73}},
+    {"windows-ending",
+     896,
+     76,
+     8,
+     {0, 64, 1},
+     {64, 8, 1},
+     {72, 1, 1},
+     {72, 1, 1},
+     {72, 1, 1},
+     {73, 1, 1}},
+};
+enum { GROUNDS = sizeof grounds / sizeof *grounds, POOLED_SLOT = 300, NEW_SLOT = 400 };
+
+static void free_loop(struct ashlar_trace *t, uint8_t thread, struct slots of) {
+    if (of.step <= ASH_RAW_STEP_MAX && of.count != 0)
+        loop(t, ASHLAR_OP_FREE, thread, of.slot, of.count, of.step, 0);
+    else
+        drain(t, thread, of.slot, of.count * of.step, of.step);
 }
-/* The owner stops while it collects, and others free. */
-static void frees_while_collecting(struct ashlar_trace *t, uint64_t points) {
-    fill(t, 0, 0, 16, 16 * KiB);
-    drain(t, 1, 0, 16, 4);
-    stop(t, 0, points);
-    put(t, ASHLAR_OP_COLLECT, 0, 0, 0, 0);
-    drain(t, 1, 1, 15, 4);
-    drain(t, 2, 2, 14, 4);
-    fill(t, 0, 20, 4, 16 * KiB);
+static void prepare(struct ashlar_trace *t, const struct ground *ground) {
+    loop(t, ASHLAR_OP_MALLOC, 0, 0, ground->blocks, 1, ground->size);
+    for (uint8_t thread = 1; thread < 3; thread++) /* has a thread heap of its own from now on */
+        put(t, ASHLAR_OP_MALLOC, thread, NEW_SLOT + thread, 8 * KiB, 0);
+    loop(t, ASHLAR_OP_MALLOC, 3, POOLED_SLOT, 4, 1, 16 * KiB);
+    exit_thread(t, 3);
+    free_loop(t, 1, ground->freed);
+    free_loop(t, 0, ground->freed_too);
+    loop(t, ASHLAR_OP_FREE, 1, POOLED_SLOT, 2, 1, 0);
 }
-/* A thread exits while others free into its slabs, and its thread heap is taken over. */
-static void frees_while_exiting(struct ashlar_trace *t, uint64_t points) {
-    fill(t, 0, 0, 12, 16 * KiB);
-    stop(t, 1, points);
-    put(t, ASHLAR_OP_FREE, 1, 0, 0, 0);
-    stop(t, 0, points * 2);
-    exit_thread(t, 0);
-    drain(t, 2, 1, 11, 3);
-    stop(t, 0, points);
-    drain(t, 1, 5, 1, 1);
-    stop(t, 1, 2);
-    fill(t, 3, 20, 4, 16 * KiB);
-    exit_thread(t, 0);
-    drain(t, 2, 2, 10, 3);
+
+/* What two threads do at once. The owner of the ground is thread 0, thread 3 takes over what it
+ * left itself, and anyone may do the rest: thread 1 when it is the one that stops, else thread 2.
+ */
+enum action { TAKE, GIVE, COLLECT, EXIT, ADOPT, FREE, FREE_POOLED, TRIM, FREE_AND_TRIM, ACTIONS };
+static const char *const action_names[ACTIONS] = {
+    "take", "give", "collect", "exit", "adopt", "free", "free-pooled", "trim", "free-and-trim"};
+static uint8_t actor(enum action action, bool stops) {
+    return action < ADOPT ? 0 : action == ADOPT ? 3 : stops ? 1 : 2;
 }
-/* Thread heaps go to the pool and come back while one is being taken. */
-static void pool_traffic(struct ashlar_trace *t, uint64_t points) {
-    for (uint8_t thread = 0; thread < 4; thread++) fill(t, thread, thread, 1, 8 * KiB);
-    for (uint8_t thread = 0; thread < 4; thread++) exit_thread(t, thread);
-    for (uint8_t round = 0; round < 4; round++) {
-        uint8_t thread = round, next = (uint8_t)((round + 1) % 4),
-                last = (uint8_t)((round + 2) % 4);
-        stop(t, thread, points);
-        fill(t, thread, 10 + round, 1, 8 * KiB);
-        fill(t, next, 20 + round, 1, 8 * KiB);
-        fill(t, last, 30 + round, 1, 8 * KiB);
-        exit_thread(t, next);
-        put(t, ASHLAR_OP_FREE, last, 10 + round, 0, 0);
+static void act(struct ashlar_trace *t, const struct ground *ground, enum action action,
+                bool stops) {
+    uint8_t thread = actor(action, stops);
+    switch (action) {
+    case TAKE:
+    case ADOPT:
+        loop(t, ASHLAR_OP_MALLOC, thread, stops ? NEW_SLOT + 20 : NEW_SLOT + 10, stops ? 1 : 4, 1,
+             ground->size);
+        break;
+    case GIVE:
+        free_loop(t, thread, stops ? ground->own_first : ground->own);
+        break;
+    case COLLECT:
+        put(t, ASHLAR_OP_COLLECT, thread, 0, 0, 0);
+        break;
+    case EXIT:
         exit_thread(t, thread);
-        exit_thread(t, last);
+        break;
+    case FREE:
+        free_loop(t, thread, stops ? ground->first : ground->second);
+        break;
+    case FREE_POOLED:
+        put(t, ASHLAR_OP_FREE, thread, stops ? POOLED_SLOT + 2 : POOLED_SLOT + 3, 0, 0);
+        break;
+    case FREE_AND_TRIM:
+        loop(t, ASHLAR_OP_FREE, thread, 0, ground->blocks, 1, 0);
+        /* fall through */
+    default:
+        put(t, ASHLAR_OP_TRIM, thread, 0, 0, 0);
+        break;
     }
 }
-/* A visitor stops within the slabs of an owner that frees, allocates and exits. */
-static void visits(struct ashlar_trace *t, uint64_t points) {
-    fill(t, 0, 0, 8, 32 * KiB);
-    drain(t, 1, 0, 6, 2);
-    stop(t, 2, points);
-    put(t, ASHLAR_OP_TRIM, 2, 0, 0, 0);
-    drain(t, 1, 1, 5, 2);
-    stop(t, 0, points);
-    put(t, ASHLAR_OP_FREE, 0, 7, 0, 0);
-    stop(t, 2, 3);
-    fill(t, 0, 10, 3, 32 * KiB);
-    put(t, ASHLAR_OP_TRIM, 1, 0, 0, 0);
-    put(t, ASHLAR_OP_CLOCK, 0, 0, 0, 1000);
-    fill(t, 3, 20, 2, 64 * KiB);
-}
-/* A thread exits, and nobody takes its thread heap over: one block is freed meanwhile. */
-static void free_while_exiting(struct ashlar_trace *t, uint64_t points) {
-    fill(t, 0, 0, 3, 32 * KiB);
-    stop(t, 1, points);
-    put(t, ASHLAR_OP_FREE, 1, 0, 0, 0);
-    exit_thread(t, 0);
-}
-static void exit_while_freeing(struct ashlar_trace *t, uint64_t points) {
-    fill(t, 0, 0, 3, 32 * KiB);
-    stop(t, 0, 14 + points); /* before that it cannot matter */
-    exit_thread(t, 0);
-    put(t, ASHLAR_OP_FREE, 1, 0, 0, 0);
-}
-/* The owner collects from one window of each slab while others free in the next one. */
-static void second_window(struct ashlar_trace *t, uint64_t points) {
-    fill(t, 0, 0, 400, 512);
-    drain(t, 1, 0, 384, 128);
-    stop(t, 0, points);
-    put(t, ASHLAR_OP_COLLECT, 0, 0, 0, 0);
-    drain(t, 1, 64, 320, 128);
-    drain(t, 2, 65, 320, 128);
-}
-/* A bin is about to enter a slab whose last blocks others free, and that they would give back. */
-static void entered_while_emptied(struct ashlar_trace *t, uint64_t points) {
-    fill(t, 0, 0, 8, 16 * KiB);
-    drain(t, 0, 0, 1, 1);
-    stop(t, 0, points);
-    fill(t, 0, 10, 1, 16 * KiB);
-    drain(t, 1, 1, 3, 1);
-    put(t, ASHLAR_OP_TRIM, 2, 0, 0, 0);
-    stop(t, 0, 2);
-    drain(t, 1, 4, 3, 1);
-    put(t, ASHLAR_OP_TRIM, 2, 0, 0, 0);
-    fill(t, 0, 11, 6, 16 * KiB);
-}
-/* Others collect for a pooled thread heap while it is taken over. */
-static void adopted_while_collected(struct ashlar_trace *t, uint64_t points) {
-    for (uint32_t round = 0; round < 4; round++) {
-        fill(t, 0, 0, 6, 32 * KiB);
-        exit_thread(t, 2);
-        exit_thread(t, 0); /* last: its thread heap is the next to be taken */
-        stop(t, 1, points + 4 * round);
-        drain(t, 1, 0, 1, 1);
-        stop(t, 2, 2);
-        fill(t, 2, 10, 1, 32 * KiB);
-        stop(t, 1, points);
-        stop(t, 2, points);
-        drain(t, 3, 1, 3, 1);
-        drain(t, 1, 4, 2, 1);
-        drain(t, 2, 10, 1, 1);
+/* One action stops, another is done meanwhile, the first goes on; for each place where it can stop,
+ * each time on the same ground. Every pair of actions of two threads, on every ground. */
+static void stop_everywhere(struct ashlar_trace *t, const struct ground *ground, enum action first,
+                            enum action second) {
+    uint32_t stops = first == EXIT ? 2 * ground->stops : ground->stops;
+    for (uint32_t points = 1; points <= stops; points++) {
+        prepare(t, ground);
+        stop(t, actor(first, true), points);
+        act(t, ground, first, true);
+        act(t, ground, second, false);
+        put(t, ASHLAR_OP_CHECK, 0, 0, 0, 0);
+        put(t, ASHLAR_OP_RESET, 0, 0, 0, 0);
     }
 }
-/* Who collects for a pooled thread heap ends while its next owner is in a slow path. */
-static void collected_while_adopted(struct ashlar_trace *t, uint64_t points) {
-    fill(t, 0, 0, 6, 32 * KiB);
-    exit_thread(t, 2);
-    exit_thread(t, 0);
-    stop(t, 1, points);
-    drain(t, 1, 0, 1, 1);
-    stop(t, 2, 6); /* it has left the pool's lock */
-    fill(t, 2, 10, 1, 32 * KiB);
-    stop(t, 1, 3);
-    stop(t, 2, 2);
-    stop(t, 1, 60);
-    fill(t, 2, 11, 1, 32 * KiB);
+/* Threads begin and end while another one is about to: every order of three such events of two
+ * threads, the first of them given, for some places where that other one may stop. */
+enum { EVENTS = 4, EVENT_STOPS = 8 };
+static void begin_or_end(struct ashlar_trace *t, uint32_t event) {
+    uint8_t thread = (uint8_t)(1 + event % 2);
+    if (event < 2)
+        put(t, ASHLAR_OP_MALLOC, thread, NEW_SLOT + thread, 8 * KiB, 0);
+    else
+        exit_thread(t, thread);
 }
-/* Slabs of several windows: the last block of one is on its way while another is collected. */
-static void two_windows(struct ashlar_trace *t, uint64_t points) {
-    fill(t, 0, 0, 130, 512);
-    drain(t, 0, 64, 63, 1);
-    drain(t, 1, 0, 64, 1);
-    stop(t, 2, points);
-    put(t, ASHLAR_OP_FREE, 2, 127, 0, 0);
-    put(t, ASHLAR_OP_TRIM, 1, 0, 0, 0);
-    stop(t, 2, 2);
-    put(t, ASHLAR_OP_COLLECT, 0, 0, 0, 0);
-    fill(t, 0, 200, 70, 512);
+static void begin_and_end(struct ashlar_trace *t, bool ends, uint32_t event) {
+    for (uint64_t points = 1; points <= EVENT_STOPS; points++)
+        for (uint32_t rest = 0; rest < EVENTS * EVENTS; rest++) {
+            if (ends) put(t, ASHLAR_OP_MALLOC, 0, 0, 8 * KiB, 0);
+            stop(t, 0, ends ? 3 * points : points);
+            put(t, ends ? ASHLAR_OP_THREAD_EXIT : ASHLAR_OP_MALLOC, 0, 0, ends ? 0 : 8 * KiB, 0);
+            begin_or_end(t, event);
+            begin_or_end(t, rest / EVENTS);
+            begin_or_end(t, rest % EVENTS);
+            put(t, ASHLAR_OP_RESET, 0, 0, 0, 0);
+        }
 }
-/* Whole slabs of 585 blocks, freed from two sides. */
-static void whole_slab_races(struct ashlar_trace *t, uint64_t points) {
-    fill(t, 0, 0, 600, 112);
-    for (uint32_t i = 0; i < 6; i++) {
-        stop(t, 1, points);
-        drain(t, 1, i * 100, 50, 1);
-        stop(t, 0, points);
-        drain(t, 0, i * 100 + 50, 50, 1);
-    }
-    fill(t, 2, 700, 20, 112);
-}
+enum { GENERATED_RACES = 8 };
 static void generated_races(struct ashlar_trace *t, uint64_t n) {
     struct ashlar_generator generator = {
         .state = n, .slots = 12, .threads = 4, .size_limit = 70 * KiB, .steps = true};
@@ -506,27 +476,6 @@ static const struct seed seeds[] = {
     {"generated-8", generated, 8},
 };
 
-/* A race comes in as many seeds as it has places where to stop; the last of them in a heap that
- * gives pages back, which is slower. */
-enum { STOPS = 8 };
-static const uint64_t stops[STOPS] = {1, 2, 3, 4, 5, 7, 10, 14};
-static const struct seed races[] = {
-    {"two-pushes", two_pushes, 0},
-    {"frees-while-collecting", frees_while_collecting, 0},
-    {"frees-while-exiting", frees_while_exiting, 0},
-    {"pool-traffic", pool_traffic, 0},
-    {"visits", visits, 0},
-    {"entered-while-emptied", entered_while_emptied, 0},
-    {"adopted-while-collected", adopted_while_collected, 0},
-    {"free-while-exiting", free_while_exiting, 0},
-    {"exit-while-freeing", exit_while_freeing, 0},
-    {"second-window", second_window, 0},
-    {"collected-while-adopted", collected_while_adopted, 0},
-    {"two-windows", two_windows, 0},
-    {"whole-slab-races", whole_slab_races, 0},
-    {"generated-races", generated_races, 0},
-};
-
 static bool save(const struct ashlar_trace *t, const char *directory, const char *name,
                  size_t name_length) {
     char path[4096];
@@ -547,24 +496,53 @@ static bool make_seed(const struct seed *seed, const char *directory) {
     ashlar_trace_free(&t);
     return saved;
 }
-static bool make_races(const struct seed *race, const char *directory) {
+/* Four threads with a thread heap each; in memory, where no pages go back: that is faster. */
+static void begin_races(struct ashlar_trace *t, bool in_memory) {
+    ashlar_trace_init(t);
+    t->threads = 4;
+    t->heap = in_memory ? ASHLAR_HEAP_IN_MEMORY : ASHLAR_HEAP_RESERVED;
+    t->heap_kib = in_memory ? 2 * KiB : REGION_MIB;
+    for (uint8_t thread = 0; thread < 4; thread++) fill(t, thread, 1000 + thread, 1, 8 * KiB);
+}
+static bool end_races(struct ashlar_trace *t, const char *directory, const char *name) {
+    bool saved = save(t, directory, name, strlen(name));
+    ashlar_trace_free(t);
+    return saved;
+}
+static bool make_pairs(const char *directory, const struct ground *ground) {
     bool made = true;
-    for (unsigned i = 0; i < STOPS; i++) {
-        char name[64];
-        int length = snprintf(name, sizeof name, "%s-%u", race->name, i + 1);
-        struct ashlar_trace t;
-        ashlar_trace_init(&t);
-        t.threads = 4;
-        t.heap_kib = REGION_MIB;
-        if (i + 1 < STOPS) {
-            t.heap = ASHLAR_HEAP_IN_MEMORY;
-            t.heap_kib = 2 * KiB;
+    for (enum action first = 0; first < FREE_AND_TRIM; first++)
+        for (enum action second = 0; second < ACTIONS; second++) {
+            if (actor(first, true) == actor(second, false)) continue;
+            char name[64];
+            snprintf(name, sizeof name, "%s-%s-%s", action_names[first], action_names[second],
+                     ground->name);
+            struct ashlar_trace t;
+            begin_races(&t, true);
+            stop_everywhere(&t, ground, first, second);
+            made &= end_races(&t, directory, name);
         }
-        for (uint8_t thread = 0; thread < 4; thread++) /* has a thread heap from now on */
-            fill(&t, thread, 1000 + thread, 1, 8 * KiB);
-        race->make(&t, stops[i]);
-        made &= save(&t, directory, name, (size_t)length);
-        ashlar_trace_free(&t);
+    return made;
+}
+static bool make_races(const char *directory) {
+    bool made = true;
+    for (size_t i = 0; i < GROUNDS; i++) made &= make_pairs(directory, &grounds[i]);
+    for (uint32_t n = 0; n < 2 * EVENTS; n++) {
+        char name[64];
+        struct ashlar_trace t;
+        begin_races(&t, true);
+        snprintf(name, sizeof name, "%s-while-others-%u", n % 2 ? "end" : "begin", n / 2 + 1);
+        put(&t, ASHLAR_OP_RESET, 0, 0, 0, 0);
+        begin_and_end(&t, n % 2 == 1, n / 2);
+        made &= end_races(&t, directory, name);
+    }
+    for (uint64_t n = 1; n <= GENERATED_RACES; n++) {
+        char name[64];
+        struct ashlar_trace t;
+        begin_races(&t, n < GENERATED_RACES);
+        snprintf(name, sizeof name, "generated-races-%u", (unsigned)n);
+        generated_races(&t, n);
+        made &= end_races(&t, directory, name);
     }
     return made;
 }
@@ -590,11 +568,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     bool made = true;
-    if (strcmp(argv[1], "--threads") == 0) {
-        for (size_t i = 0; argc == 3 && i < sizeof races / sizeof *races; i++)
-            made &= make_races(&races[i], argv[2]);
-        return made && argc == 3 ? 0 : 1;
-    }
+    if (strcmp(argv[1], "--threads") == 0) return argc == 3 && make_races(argv[2]) ? 0 : 1;
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) made &= make_seed(&seeds[i], argv[1]);
     for (int i = 2; i < argc; i++) made &= convert(argv[i], argv[1]);
     return made ? 0 : 1;

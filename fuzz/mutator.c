@@ -711,6 +711,117 @@ static bool race(struct mutation *m) {
     return insert_ops(m, at, ops, made);
 }
 
+static bool is_reset(uint8_t kind) {
+    return kind == ASHLAR_OP_RESET;
+}
+/* What is between two resets, or a reset and an end of the trace: an experiment of its own. The one
+ * around `at`, with its reset. */
+static void find_episode(const struct mutation *m, size_t at, size_t *from, size_t *to) {
+    const struct ashlar_trace *trace = &m->trace;
+    for (*from = at; *from > 0 && !is_reset(trace->ops[*from - 1].kind); --*from) {
+    }
+    for (*to = at; *to < trace->count && !is_reset(trace->ops[*to].kind); ++*to) {
+    }
+    *to += *to < trace->count;
+}
+/* An episode alone: what is changed in it costs a small fraction then. */
+static bool isolate_episode(struct mutation *m) {
+    size_t at, from, to;
+    if (!has_schedule(m) || !pick_op(m, is_step, &at)) return false;
+    find_episode(m, at, &from, &to);
+    if (to - from == m->trace.count) return false;
+    remove_ops(m, to, m->trace.count - to);
+    remove_ops(m, 0, from);
+    return true;
+}
+/* An episode again and again, one of its stops one point later each time. */
+static bool sweep_stop(struct mutation *m) {
+    struct ashlar_op ops[RANGE_MAX + 1];
+    size_t at, from, to, times = 4 + pick(m, 13);
+    if (!has_schedule(m) || !pick_op(m, is_step, &at)) return false;
+    find_episode(m, at, &from, &to);
+    size_t count = to - from;
+    if (count > RANGE_MAX) return false;
+    memcpy(ops, m->trace.ops + from, count * sizeof *ops);
+    struct ashlar_op *step = &ops[at - from];
+    if (!is_reset(ops[count - 1].kind)) {
+        const struct ashlar_op reset = {.kind = ASHLAR_OP_RESET};
+        if (!insert_ops(m, to, &reset, 1)) return false;
+        ops[count++] = reset;
+    }
+    if (one_in(m, 2)) step->arg = 0;
+    for (size_t place = from + count; times > 0; times--, place += count) {
+        step->arg++;
+        if (!insert_ops(m, place, ops, count)) break;
+    }
+    return true;
+}
+/* An operation stops, and what others do next comes before what its own thread does next. */
+static bool preempt(struct mutation *m) {
+    struct ashlar_op own[16], *ops = m->trace.ops;
+    size_t at, held = 0;
+    if (!has_schedule(m) || !pick_op(m, is_no_step, &at)) return false;
+    uint8_t thread = ops[at].thread;
+    size_t to = at + 1, left = 2 + pick(m, sizeof own / sizeof *own - 1);
+    for (size_t i = to; i < m->trace.count && left > 0 && !is_reset(ops[i].kind); i++, left--) {
+        if (ops[i].thread == thread)
+            own[held++] = ops[i];
+        else
+            ops[to++] = ops[i];
+    }
+    memcpy(ops + to, own, held * sizeof *own);
+    struct ashlar_op step = make_step(m, thread);
+    return insert_ops(m, at, &step, 1);
+}
+/* The operation that a step stops, and the next one of another thread; both in one episode. */
+static bool find_pair(struct mutation *m, size_t at, size_t to, struct ashlar_op *first,
+                      struct ashlar_op *second) {
+    const struct ashlar_op *ops = m->trace.ops;
+    size_t i = at;
+    while (i < to && !(is_no_step(ops[i].kind) && ops[i].thread == ops[at].thread)) i++;
+    if (i == to) return false;
+    *first = ops[i];
+    for (i++; i < to; i++) {
+        *second = ops[i];
+        second->flags = 0;
+        if (is_no_step(ops[i].kind) && !is_reset(ops[i].kind) && ops[i].thread != first->thread)
+            return true;
+    }
+    return false;
+}
+/* Two operations of two threads stop both, the first goes on a little, the second does, and then
+ * the first ends before the second: on the same ground for each of many places of the second stop.
+ * What needs threads to change places three times is practically never met by single stops. */
+static bool weave(struct mutation *m) {
+    struct ashlar_op ops[RANGE_MAX], first, second, stop, wait;
+    size_t at, from, to, made, times = 8 + pick(m, 9);
+    if (!has_schedule(m) || !pick_op(m, is_step, &at)) return false;
+    find_episode(m, at, &from, &to);
+    size_t before = at - from;
+    stop = m->trace.ops[at];
+    if (before + 8 > RANGE_MAX || !find_pair(m, at, to, &first, &second)) return false;
+    if (one_in(m, 2)) stop.arg = 1 + pick(m, 16);
+    wait = (struct ashlar_op){.kind = ASHLAR_OP_STEP, .thread = second.thread};
+    memcpy(ops, m->trace.ops + from, before * sizeof *ops);
+    made = before;
+    ops[made++] = stop;
+    ops[made++] = first;
+    size_t swept = made;
+    ops[made++] = wait;
+    ops[made++] = second;
+    ops[made] = stop;
+    ops[made++].arg = 1 + pick(m, 3);
+    ops[made] = wait;
+    ops[made++].arg = 1 + pick(m, 3);
+    ops[made] = stop;
+    ops[made++].arg = UINT16_MAX; /* to its end */
+    ops[made++] = (struct ashlar_op){.kind = ASHLAR_OP_RESET};
+    m->trace.count = 0;
+    for (ops[swept].arg = 1; ops[swept].arg <= times; ops[swept].arg++)
+        if (!insert_ops(m, m->trace.count, ops, made)) break;
+    return true;
+}
+
 struct edit {
     const char *name;
     bool (*apply)(struct mutation *m);
@@ -746,8 +857,12 @@ static const struct edit edits[] = {
     {"change-points", change_points, 10},
     {"stop-range", stop_range, 6},
     {"race", race, 10},
+    {"isolate-episode", isolate_episode, 6},
+    {"sweep-stop", sweep_stop, 6},
+    {"preempt", preempt, 8},
+    {"weave", weave, 8},
 };
-enum { EDITS = sizeof edits / sizeof *edits, SCHEDULE_EDITS = 5 }; /* the last ones */
+enum { EDITS = sizeof edits / sizeof *edits, SCHEDULE_EDITS = 9 }; /* the last ones */
 
 /* Half of what happens to a trace with a schedule happens to its schedule. */
 static const struct edit *pick_edit(struct mutation *m) {

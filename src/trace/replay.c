@@ -348,11 +348,14 @@ static enum ash_step op_step(struct ash_replay *replay, const struct ashlar_op *
     return ASH_STEP_SKIPPED;
 }
 
+static enum ash_step drain(struct ash_replay *replay);
+
 static enum ash_step op_reset(struct ash_replay *replay, const struct ashlar_op *op) {
     (void)op;
     struct ashlar_oracle *oracle = replay->oracle;
     if (replay->target->reset == NULL) return ASH_STEP_SKIPPED;
     if (!ash_oracle_sweep(oracle)) return ASH_STEP_FOUND;
+    if (replay->threads != NULL && drain(replay) == ASH_STEP_FOUND) return ASH_STEP_FOUND;
     replay->target->reset(replay->instance);
     while (oracle->live_count > 0) ash_oracle_drop(oracle, oracle->live[oracle->live_count - 1]);
     oracle->changes++;
@@ -567,8 +570,9 @@ static enum ash_step stranded(const struct ash_replay *replay, uint64_t found, c
                                     "expected %s, found %llu", what, (unsigned long long)found));
 }
 
-/* The end of a trace with steps. Every thread exits: nothing that others freed may wait for an
- * owner that is no more. Then every block is freed: nothing may be taken for a slab or a span. */
+/* The end of a trace with steps, or of an episode: a reset in one. Every thread exits: nothing that
+ * others freed may wait for an owner that is no more. Then every block is freed: nothing may be
+ * taken for a slab or a span. */
 static enum ash_step drain(struct ash_replay *replay) {
     struct ashlar_oracle *oracle = replay->oracle;
     const struct ashlar_target *target = replay->target;
