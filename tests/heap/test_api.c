@@ -446,6 +446,26 @@ static void sized_frees_are_exact(void **state) {
     site_close(&site);
 }
 
+/* However a block came, its size says what it is. */
+static void every_call_chooses_by_size_alone(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 1);
+    for (unsigned i = 0; i < ASH_CLASS_COUNT; i++) {
+        for (size_t bytes = ashlar_class_bytes(i) - 1; bytes <= ashlar_class_bytes(i) + 1;
+             bytes++) {
+            ashlar_free_sized(site.th, ashlar_malloc(site.th, bytes), bytes);
+            ashlar_free_sized(site.th, ashlar_calloc(site.th, 1, bytes), bytes);
+            ashlar_free_sized(site.th, ashlar_aligned_alloc(site.th, 1, bytes), bytes);
+            void *small = ashlar_malloc(site.th, 1), *large = span_pages(&site, 2);
+            ashlar_free_sized(site.th, ashlar_realloc(site.th, small, bytes), bytes);
+            ashlar_free_sized(site.th, ashlar_realloc(site.th, large, bytes), bytes);
+        }
+    }
+    assert_int_equal(site_stats(&site).live_blocks, 0);
+    site_close(&site);
+}
+
 /* No block is for an alignment that is no power of two, and looking for one must end. */
 static void sized_frees_refuse_absurd_alignments(void **state) {
     (void)state;
@@ -482,6 +502,7 @@ int main(void) {
         cmocka_unit_test(usable_size_is_the_class_s_or_the_pages),
         cmocka_unit_test(classes_add_up_to_the_whole),
         cmocka_unit_test(sized_frees_are_exact),
+        cmocka_unit_test(every_call_chooses_by_size_alone),
         cmocka_unit_test(sized_frees_refuse_absurd_alignments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

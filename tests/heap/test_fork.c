@@ -87,6 +87,23 @@ static void thread_heaps_of_gone_threads_are_used_again(void **state) {
     site_close(&site);
 }
 
+/* What a gone thread's slabs had touched is known, also where nothing is live any more. */
+static void windows_that_were_opened_stay_so(void **state) {
+    (void)state;
+    struct site site;
+    void *blocks[3 * ASH_WINDOW_BLOCKS];
+    site_open(&site, 64 * MIB, 2);
+    for (unsigned i = 0; i < 3 * ASH_WINDOW_BLOCKS; i++)
+        blocks[i] = ashlar_malloc(site.threads[1], 16);
+    for (unsigned i = ASH_WINDOW_BLOCKS; i < 3 * ASH_WINDOW_BLOCKS; i++)
+        ashlar_free(site.threads[1], blocks[i]);
+    assert_int_equal(page_of(&site, blocks[0])->opened_windows, 3);
+    fork_prepare(&site);
+    fork_child(&site);
+    assert_int_equal(page_of(&site, blocks[0])->opened_windows, 3);
+    site_close(&site);
+}
+
 /* A child without a thread heap of its own. */
 static void a_thread_without_a_thread_heap_may_fork(void **state) {
     (void)state;
@@ -505,6 +522,7 @@ int main(void) {
         cmocka_unit_test(a_parent_gets_its_locks_back),
         cmocka_unit_test(a_child_of_one_thread_is_as_it_was),
         cmocka_unit_test(thread_heaps_of_gone_threads_are_used_again),
+        cmocka_unit_test(windows_that_were_opened_stay_so),
         cmocka_unit_test(a_thread_without_a_thread_heap_may_fork),
         cmocka_unit_test(whatever_was_torn_is_mended),
         cmocka_unit_test(a_handler_forks_within_a_slow_path),

@@ -73,12 +73,24 @@ static void no_more_is_kept_than_the_bound(void **state) {
     expect_kept(&site, 0, 1, 4);
     ashlar_free(site.th, too_long);
     expect_kept(&site, 0, 1, 4);
+    ashlar_free(site.th, span_pages(&site, most)); /* alone */
+    expect_kept(&site, 0, 1, most);
     site_close(&site);
     struct ashlar_heap_options options = site_options(&site, 0);
+    options.never_purge = true; /* without a clock nobody is to look at it */
+    assert_int_equal(ashlar_heap_create(&options, &site.public_heap), ASHLAR_OK);
+    assert_int_equal(ashlar_thread_heap_acquire(site.public_heap, &site.th), ASHLAR_OK);
+    ashlar_free(site.th, span_pages(&site, 4));
+    assert_int_equal(ash_th_of(site.th)->kept_spans, 1);
+    assert_int_equal(atomic_load(&ash_heap_of(site.public_heap)->next_visit_ms), 0);
+    ashlar_heap_destroy(site.public_heap);
     options.never_keep = true;
     assert_int_equal(ashlar_heap_create(&options, &site.public_heap), ASHLAR_OK);
     assert_int_equal(ash_heap_of(site.public_heap)->kept_most, 0);
     ashlar_heap_destroy(site.public_heap);
+    site_open(&site, 1024 * MIB, 1); /* 8 MiB, however large the heap */
+    assert_int_equal(site.heap->kept_most, 128);
+    site_close(&site);
     site_open_in(&site, MIB, 1); /* a small heap spares nothing */
     assert_int_equal(site.heap->kept_most, 0);
     site_close(&site);

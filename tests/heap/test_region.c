@@ -166,7 +166,15 @@ static void the_root_proves_itself(void **state) {
     assert_int_equal(root->self, (uintptr_t)root);
     assert_memory_equal(&root->magic, "AasHSlr\0", 8);
     assert_int_equal(root->checksum, ash_root_checksum(root));
-    struct ash_root copy;
+    struct ash_root copy = *root;
+    copy.checksum = 0;
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a, as published */
+    for (size_t i = 0; i < offsetof(struct ash_root, transition); i += 8) {
+        uint64_t word;
+        memcpy(&word, (const uint8_t *)&copy + i, 8);
+        hash = (hash ^ word) * UINT64_C(1099511628211);
+    }
+    assert_int_equal(root->checksum, hash);
     for (size_t i = 0; i < offsetof(struct ash_root, transition); i++) {
         if (i >= offsetof(struct ash_root, checksum) && i < offsetof(struct ash_root, self))
             continue;
@@ -174,6 +182,21 @@ static void the_root_proves_itself(void **state) {
         ((uint8_t *)&copy)[i] ^= 1;
         assert_int_not_equal(copy.checksum, ash_root_checksum(&copy));
     }
+    site_close(&site);
+}
+
+static void bookkeeping_is_counted_as_it_grows(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 1024 * MIB, 1);
+    ashlar_malloc(site.th, 1);
+    struct ashlar_heap_stats before = site_stats(&site);
+    ashlar_malloc(site.th, 100 * MIB);
+    struct ashlar_heap_stats after = site_stats(&site);
+    uint64_t pages = (after.committed_bytes - before.committed_bytes) / PAGE;
+    assert_true(pages >= 100 * MIB / PAGE - 64);
+    assert_int_equal(after.metadata_bytes - before.metadata_bytes,
+                     pages * (sizeof(struct ash_page) + ASH_BITMAP_STRIDE) + pages / 8);
     site_close(&site);
 }
 
@@ -223,6 +246,32 @@ static void memory_of_any_size_and_place_does(void **state) {
     free(memory);
 }
 
+/* Where the bookkeeping, estimated for all pages that there might be, ends just where a page starts,
+ * that page is used. */
+static void no_page_is_lost_to_rounding(void **state) {
+    (void)state;
+    enum { PAGES = 128 };
+    uint64_t line = ASH_CACHE_LINE;
+    uint64_t estimate = ash_round_up(sizeof(struct ash_heap), line) +
+                        SITE_THREADS * (uint64_t)ASH_THREAD_HEAP_STRIDE +
+                        (PAGES - 1) * (sizeof(struct ash_page) + ASH_BITMAP_STRIDE) + 16;
+    size_t offset = PAGE - ash_round_up(estimate, line) % PAGE;
+    uint8_t *memory = NULL;
+    assert_int_equal(posix_memalign((void **)&memory, PAGE, PAGES * PAGE), 0);
+    struct site site;
+    site_prepare(&site);
+    struct ashlar_heap_options options = site_options(&site, 0);
+    assert_int_equal(
+        ashlar_heap_create_in(memory + offset, PAGES * PAGE - offset, &options, &site.public_heap),
+        ASHLAR_OK);
+    site.heap = ash_heap_of(site.public_heap);
+    assert_int_equal(site.heap->root.region_pages, PAGES - (offset + estimate + PAGE - 1) / PAGE);
+    assert_true(site.heap->root.metadata_bytes < estimate); /* there are fewer */
+    expect_sound(&site);
+    ashlar_heap_destroy(site.public_heap);
+    free(memory);
+}
+
 static void unfit_memory_is_refused(void **state) {
     (void)state;
     struct ashlar_heap *heap = NULL;
@@ -264,7 +313,9 @@ int main(void) {
         cmocka_unit_test(each_failing_call_of_create_leaves_nothing),
         cmocka_unit_test(destroy_gives_everything_back),
         cmocka_unit_test(the_root_proves_itself),
+        cmocka_unit_test(bookkeeping_is_counted_as_it_grows),
         cmocka_unit_test(memory_of_any_size_and_place_does),
+        cmocka_unit_test(no_page_is_lost_to_rounding),
         cmocka_unit_test(unfit_memory_is_refused),
         cmocka_unit_test(every_status_has_its_text),
     };

@@ -357,6 +357,27 @@ static void a_first_free_may_be_the_last(void **state) {
     site_close(&site);
 }
 
+/* Nor does it matter in which window: the last one of 112-byte blocks has 9. */
+static void any_window_may_have_the_last_live_block(void **state) {
+    (void)state;
+    enum { BYTES = 112, BLOCKS = 585, WINDOWS = 10 };
+    for (unsigned window = 0; window < WINDOWS; window++) {
+        struct site site;
+        void *blocks[BLOCKS];
+        site_open(&site, 64 * MIB, 2);
+        for (unsigned i = 0; i < BLOCKS; i++) blocks[i] = ashlar_malloc(site.threads[0], BYTES);
+        ashlar_malloc(site.threads[0], BYTES); /* leaves that slab */
+        unsigned last = window * ASH_WINDOW_BLOCKS + 3;
+        for (unsigned i = 0; i < BLOCKS; i++)
+            if (i != last) ashlar_free(site.threads[1], blocks[i]);
+        assert_int_equal(atomic_load(&th_of(&site, 0)->complete), 0);
+        ashlar_free(site.threads[1], blocks[last]);
+        assert_int_equal(atomic_load(&th_of(&site, 0)->complete), 1);
+        expect_sound(&site);
+        site_close(&site);
+    }
+}
+
 /* A current slab does not count while it is that; its bin looks when it leaves it. */
 static void a_current_slab_comes_back_once_it_is_left(void **state) {
     (void)state;
@@ -410,6 +431,7 @@ int main(void) {
         cmocka_unit_test(misuse_is_found_as_ever),
         cmocka_unit_test(an_owner_sees_to_its_last_block),
         cmocka_unit_test(a_first_free_may_be_the_last),
+        cmocka_unit_test(any_window_may_have_the_last_live_block),
         cmocka_unit_test(a_current_slab_comes_back_once_it_is_left),
         cmocka_unit_test(without_a_clock_only_many_come_back),
     };

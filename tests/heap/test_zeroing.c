@@ -111,6 +111,95 @@ static void clean_pages_are_left_alone(void **state) {
     }
 }
 
+/* The watched page is the block's that it lies in, and no neighbour's. */
+static void a_neighbour_is_not_watched(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 1);
+    uint8_t *spans[3];
+    for (unsigned i = 0; i < 3; i++) spans[i] = span_pages(&site, 16);
+    struct ash_habit *habit = &site.heap->habits[4];
+    const uint64_t first = (uintptr_t)spans[1], last = (uintptr_t)spans[2] - 4096;
+    assert_true(spans[1] == spans[0] + MIB && spans[2] == spans[1] + MIB);
+    habit->watched = first;
+    ashlar_free(site.th, spans[0]);
+    habit->watched = habit->watched == first ? last : 0;
+    ashlar_free(site.th, spans[2]);
+    assert_int_equal(habit->watched, last);
+    assert_int_equal(ash_th_of(site.th)->kept_spans, 2);
+    ashlar_free(site.th, spans[1]);
+    assert_int_equal(habit->watched, 0);
+    assert_int_equal(habit->seen, 1);
+    site_close(&site);
+}
+
+/* The page that is watched is any of them: that of a header, which is always written, proves nothing
+ * about the rest. */
+static void a_first_page_does_not_speak_for_the_block(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 1);
+    uint8_t *block = NULL;
+    for (unsigned round = 0; round < 2 * ROUNDS; round++) {
+        block = ashlar_calloc(site.th, 1, MIB);
+        *block = 1;
+        ashlar_free(site.th, block);
+    }
+    assert_int_equal(use(&site, MIB, 0, 1), 0);
+    uint64_t *watched = &site.heap->habits[4].watched;
+    assert_int_equal(*watched, 0);
+    bool late = false; /* nor are pages of one half only watched */
+    for (unsigned round = 0; round < 2 * ROUNDS; round++) {
+        site.heap->habits[4].wait = 0;
+        block = ashlar_calloc(site.th, 1, MIB);
+        late = late || *watched - (uintptr_t)block >= MIB / 2;
+        ashlar_free(site.th, block);
+    }
+    assert_true(late);
+    site_close(&site);
+}
+
+/* Watching costs a system call or two: each time until a habit is known, then rarely. */
+static void a_known_habit_is_watched_one_time_in_eight(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 1);
+    for (unsigned round = 1; round <= 16; round++) {
+        use(&site, MIB, 16, 1);
+        assert_int_equal(site.heap->habits[4].seen, round);
+    }
+    fail_next(&site, 1U << ASHLAR_OS_PURGE, 0);
+    use(&site, MIB, 16, 80);
+    assert_int_equal(site.os.calls, 10);
+    site_close(&site);
+}
+
+/* Up to 512 pages it is known which of them are dirty; longer ones are cleared whole. */
+static void a_long_mixed_span_is_zero_all_over(void **state) {
+    (void)state;
+    static const size_t lengths[] = {511, 512, 513, 1200};
+    for (unsigned i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        struct site site;
+        size_t pages = lengths[i], bytes = pages * PAGE;
+        site_open_plain(&site, 128 * MIB, 1);
+        use(&site, bytes, 16, 1); /* such are filled */
+        ashlar_trim(site.public_heap, NULL);
+        void *first = span_pages(&site, 8), *between = span_pages(&site, pages - 108),
+             *last = span_pages(&site, 100);
+        memset(first, 0x77, 8 * PAGE);
+        memset(last, 0x77, 100 * PAGE);
+        ashlar_free(site.th, between);
+        ashlar_trim(site.public_heap, NULL);
+        ashlar_free(site.th, first);
+        ashlar_free(site.th, last);
+        uint8_t *block = ashlar_calloc(site.th, 1, bytes);
+        assert_ptr_equal(block, first);
+        assert_true(all_zero(block, bytes));
+        ashlar_free(site.th, block);
+        site_close(&site);
+    }
+}
+
 /* A heap in the caller's memory cannot give anything back. */
 static void a_placed_heap_always_clears(void **state) {
     (void)state;
@@ -133,6 +222,10 @@ int main(void) {
         cmocka_unit_test(the_largest_sizes_have_one_habit),
         cmocka_unit_test(a_block_that_stays_is_not_watched_for_ever),
         cmocka_unit_test(clean_pages_are_left_alone),
+        cmocka_unit_test(a_neighbour_is_not_watched),
+        cmocka_unit_test(a_first_page_does_not_speak_for_the_block),
+        cmocka_unit_test(a_known_habit_is_watched_one_time_in_eight),
+        cmocka_unit_test(a_long_mixed_span_is_zero_all_over),
         cmocka_unit_test(a_placed_heap_always_clears),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
