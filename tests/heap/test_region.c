@@ -246,7 +246,7 @@ static void memory_of_any_size_and_place_does(void **state) {
     free(memory);
 }
 
-/* Where the bookkeeping, estimated for all pages that there might be, ends just where a page starts,
+/* Where the bookkeeping, estimated for all pages there might be, ends just where a page starts,
  * that page is used. */
 static void no_page_is_lost_to_rounding(void **state) {
     (void)state;

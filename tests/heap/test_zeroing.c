@@ -133,7 +133,7 @@ static void a_neighbour_is_not_watched(void **state) {
     site_close(&site);
 }
 
-/* The page that is watched is any of them: that of a header, which is always written, proves nothing
+/* The page that is watched is any of them: a header, which is always written, proves nothing
  * about the rest. */
 static void a_first_page_does_not_speak_for_the_block(void **state) {
     (void)state;
