@@ -222,6 +222,7 @@ _Noreturn void ash_campaign_become(const struct ash_campaign *campaign, enum ash
         set("ASHLAR_FUZZ_TARGET", campaign->target, true);
         set("ASHLAR_FUZZ_PREFIX", campaign->prefix, true);
     }
+    if (campaign->threads != NULL) set("ASHLAR_FUZZ_THREADS", campaign->threads, true);
     if (engine == ASH_ENGINE_AFL) {
         static const char *const switches[] = {
             "AFL_NO_UI",           "AFL_SKIP_CPUFREQ",   "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES",

@@ -15,6 +15,7 @@ enum { ASH_CAMPAIGN_PROCESSES = 32, ASH_FUZZ_INPUT_BYTES = 8 + 24 * 1024 };
 struct ash_campaign {
     const char *target, *prefix; /* of fuzz_library; NULL: the harness has its target linked in */
     const char *harness;         /* --harness; NULL: ours */
+    const char *threads;         /* --threads: "model" or "real"; NULL: as the target says */
     const char *sanitizer;       /* "none" or "address" */
     const char *seeds;           /* --corpus; NULL: ours */
     bool engines[ASH_ENGINES];

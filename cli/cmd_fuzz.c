@@ -30,6 +30,7 @@ enum {
     KEY_SEED,
     KEY_TIMEOUT,
     KEY_FIRST,
+    KEY_THREADS,
     KEY_JSON
 };
 
@@ -48,6 +49,11 @@ static const struct argp_option options[] = {
     {"prefix", KEY_PREFIX, "TEXT", 0, "What the shared library has before malloc, as in je_", 0},
     {"harness", KEY_HARNESS, "PROGRAM", 0,
      "Fuzz with a program that ashlar_add_fuzz_targets built for the engine, instead of a target",
+     0},
+    {"threads", KEY_THREADS, "HOW", 0,
+     "Logical threads: model, all in one thread of the system; or real, each in one of its own, "
+     "for "
+     "allocators that keep caches for each (default: as the harness's target says, else model)",
      0},
     {"sanitizer", KEY_SANITIZER, "NAME", 0,
      "none (default), or address for a library that was built with AddressSanitizer", 0},
@@ -83,6 +89,12 @@ static int parse_sanitizer(struct ash_campaign *campaign, const char *argument) 
     return ash_bad_option("--sanitizer: none or address, not `%s`", argument);
 }
 
+static int parse_threads(struct ash_campaign *campaign, const char *argument) {
+    campaign->threads = argument;
+    if (strcmp(argument, "model") == 0 || strcmp(argument, "real") == 0) return 0;
+    return ash_bad_option("--threads: model or real, not `%s`", argument);
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state) {
     struct fuzz *fuzz = state->input;
     struct ash_campaign *campaign = &fuzz->campaign;
@@ -100,6 +112,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case KEY_SANITIZER:
         return parse_sanitizer(campaign, argument);
+    case KEY_THREADS:
+        return parse_threads(campaign, argument);
     case KEY_TIME:
         return parse_number("time", argument, 10000000, &campaign->seconds);
     case KEY_JOBS:
@@ -212,10 +226,11 @@ static int conclude(struct fuzz *fuzz) {
     if (fuzz->source.json) {
         ash_json_summary(
             verdict, code,
-            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "findings", (json_int_t)triage->count,
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "findings", (json_int_t)triage->count,
                       "executions", (json_int_t)end.executions, "operations",
                       (json_int_t)end.operations, "edges", (json_int_t)end.edges, "inputs_kept",
-                      (json_int_t)end.kept, "unrepeatable", (json_int_t)triage->unrepeatable));
+                      (json_int_t)end.kept, "unrepeatable", (json_int_t)triage->unrepeatable,
+                      "slow", (json_int_t)triage->slow));
         return code;
     }
     printf("%s, ", ash_plural(end.executions, "execution").text);
@@ -225,6 +240,9 @@ static int conclude(struct fuzz *fuzz) {
     if (triage->unrepeatable > 0)
         printf("%s failed only after others; kept as %s/unrepeatable-*\n",
                ash_plural(triage->unrepeatable, "input").text, fuzz->campaign.folder);
+    if (triage->slow > 0)
+        printf("%s took more than %llu s, and returned\n", ash_plural(triage->slow, "input").text,
+               (unsigned long long)fuzz->campaign.timeout);
     if (triage->left > 0)
         printf("%s more not looked at: %s/artifacts and afl/\n",
                ash_plural(triage->left, "input").text, fuzz->campaign.folder);

@@ -29,7 +29,10 @@ static const struct argp_option options[] = {
      "Check the whole heap at the end (default), after each operation, or after each N", 0},
     {"until", KEY_UNTIL, "N", 0, "Stop before operation N (counted from 0)", 0},
     {"seed", KEY_SEED, "N", 0, "Fill blocks with other patterns than the trace asks for", 0},
-    {"threads", KEY_THREADS, "HOW", 0, "Logical threads: model (default), one after another", 0},
+    {"threads", KEY_THREADS, "HOW", 0,
+     "Logical threads: model (default), all in one thread of the system; or real, each in one of "
+     "its own, in the trace's order, for allocators that keep caches for each",
+     0},
     {"oracle", KEY_ORACLE, "TIER", 0,
      "How much of the content to check: light, sampled, or full (default)", 0},
     {"misuse", KEY_MISUSE, "HOW", 0,
@@ -69,8 +72,8 @@ static int parse_verify(struct ash_runner *runner, const char *argument) {
 }
 
 static int parse_threads(struct ash_runner *runner, const char *argument) {
-    if (strcmp(argument, "model") == 0) return 0;
-    if (strcmp(argument, "real") == 0) return refuse(runner, "--threads", argument);
+    runner->os_threads = strcmp(argument, "real") == 0;
+    if (runner->os_threads || strcmp(argument, "model") == 0) return 0;
     return ash_bad_option("--threads: model or real, not `%s`", argument);
 }
 
@@ -160,7 +163,11 @@ int ash_runner_open(struct ash_runner *runner) {
         if (runner->loaded == NULL) return ash_fail(ASH_EXIT_UNSUPPORTED, "--target: %s", error);
         runner->options.target = runner->loaded;
     }
-    return 0;
+    if (runner->os_threads)
+        runner->options.target = ashlar_target_on_threads(runner->options.target);
+    if (runner->options.target != NULL) return 0;
+    return ash_fail(ASH_EXIT_UNSUPPORTED, "--threads real: the core's logical threads are thread "
+                                          "heaps; name the library: --target PATH/libashlar.so");
 }
 
 void ash_runner_close(struct ash_runner *runner) {

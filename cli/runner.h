@@ -13,6 +13,7 @@ struct ash_runner {
     uint64_t until; /* UINT64_MAX: all */
     uint64_t seed;
     bool seeded;
+    bool os_threads;   /* --threads real */
     bool misuse_given; /* --misuse says whether illegal operations are findings */
     unsigned seconds;  /* --timeout; 0: none */
     int refused;       /* exit code of an option that this build cannot satisfy; 0: none */

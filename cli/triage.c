@@ -8,7 +8,8 @@
  * 2. Same or new. Two findings are the same when code, operation and the top frames are. The
  *    operation of a crash is the last one of the minimised trace, so before minimising only code
  *    and frames are compared; what turns out to be known is dropped. Stacks of a hang are where it
- *    was caught, so all hangs are one until they are minimised.
+ *    was caught, so all hangs are one until they are minimised. An input that returns after all,
+ *    within three times the limit, is slow and no finding: so is much on a busy machine.
  * 3. Minimising. ashlar_minimize with the harness as judge, within a number of runs and of seconds.
  *    Frames below the top one may change on the way, since callers do.
  * 4. What is told to be replayed was replayed: the command line's own replay when that shows a
@@ -34,7 +35,8 @@ enum {
     MINIMIZE_SECONDS = 10,
     LATE_SECONDS = 3,  /* when the campaign's time is over */
     OVER_SECONDS = 15, /* so long after it nothing new is looked at */
-    HANG_SECONDS = 1,  /* while minimising: what returns at all does within this */
+    HANG_SECONDS = 1,  /* while minimising: what returns at all mostly does within this */
+    SLOW = 3,          /* times the limit */
     REPLAY_SECONDS = 20,
     INPUT_OPS = 4096,
 };
@@ -275,13 +277,17 @@ static void find_replay(const struct ash_campaign *campaign, const char *folder,
     char self[ASH_PATH_BYTES], trace[ASH_PATH_BYTES], output[ASH_PATH_BYTES];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     self[length > 0 ? length : 0] = 0;
+    char threads[40] = "";
+    const char *how = campaign->threads != NULL ? campaign->threads : "model";
+    if (campaign->threads != NULL)
+        snprintf(threads, sizeof threads, "ASHLAR_FUZZ_THREADS=%s ", how);
     if (campaign->harness != NULL)
-        snprintf(found->replay, sizeof found->replay, "%s %s/input.raw",
+        snprintf(found->replay, sizeof found->replay, "%s%s %s/input.raw", threads,
                  ash_campaign_replayer(campaign), folder);
     else
         snprintf(found->replay, sizeof found->replay,
-                 "ASHLAR_FUZZ_TARGET=%s ASHLAR_FUZZ_PREFIX=%s %s %s/input.raw", campaign->target,
-                 campaign->prefix, ash_campaign_replayer(campaign), folder);
+                 "%sASHLAR_FUZZ_TARGET=%s ASHLAR_FUZZ_PREFIX=%s %s %s/input.raw", threads,
+                 campaign->target, campaign->prefix, ash_campaign_replayer(campaign), folder);
     if (campaign->harness != NULL || !ash_path(trace, "%s/trace", folder) ||
         !ash_path(output, "%s/tmp/output", campaign->folder))
         return;
@@ -289,6 +295,7 @@ static void find_replay(const struct ash_campaign *campaign, const char *folder,
                          "--misuse",  "expect",
                          "--target",  (char *)(uintptr_t)campaign->target,
                          "--prefix",  (char *)(uintptr_t)campaign->prefix,
+                         "--threads", (char *)(uintptr_t)how,
                          "--timeout", "5",
                          trace,       NULL};
     if (run_program(campaign, ASH_RUN_INPUT, arguments, output, REPLAY_SECONDS) !=
@@ -298,10 +305,10 @@ static void find_replay(const struct ash_campaign *campaign, const char *folder,
     bool tunable = strcmp(campaign->target, "ashlar") != 0 && given == NULL &&
                    strstr(campaign->target, "jemalloc") != NULL;
     snprintf(found->replay, sizeof found->replay,
-             "%sashlar replay --misuse expect --timeout 5 --target %s%s%s %s",
+             "%sashlar replay --misuse expect --timeout 5%s --target %s%s%s %s",
              tunable ? "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 " : "",
-             campaign->target, campaign->prefix[0] != 0 ? " --prefix " : "", campaign->prefix,
-             trace);
+             strcmp(how, "real") == 0 ? " --threads real" : "", campaign->target,
+             campaign->prefix[0] != 0 ? " --prefix " : "", campaign->prefix, trace);
 }
 
 static bool write_report(const struct ash_campaign *campaign, const char *folder,
@@ -361,14 +368,28 @@ static struct ash_found *known(struct ash_triage *triage, const struct ash_signa
     return NULL;
 }
 
-static bool enter(struct ash_triage *triage, struct ash_found *found, struct ashlar_trace *trace) {
+/* The smallest trace and what it shows. A hang of which only slowness was left, since minimising is
+ * short of time, stays as it was. */
+static bool make_small(struct ash_triage *triage, struct ash_found *found,
+                       struct ashlar_trace *trace) {
     const struct ash_campaign *campaign = triage->campaign;
     char path[ASH_PATH_BYTES];
-    if (!minimize(triage, &found->first, trace)) return false;
-    if (!ash_path(path, "%s/tmp/candidate", campaign->folder) || !write_raw(trace, path))
-        return false;
-    run_input(triage, path, campaign->timeout, &found->small);
-    if (!found->small.bad) found->small = found->first; /* it fails not every time */
+    struct ashlar_trace whole;
+    ashlar_trace_init(&whole);
+    bool made = ashlar_trace_copy(&whole, trace) && minimize(triage, &found->first, trace) &&
+                ash_path(path, "%s/tmp/candidate", campaign->folder) && write_raw(trace, path);
+    if (made) run_input(triage, path, campaign->timeout, &found->small);
+    if (made && !found->small.bad) {
+        found->small = found->first; /* it fails not every time */
+        if (found->first.hangs) made = ashlar_trace_copy(trace, &whole);
+    }
+    ashlar_trace_free(&whole);
+    return made;
+}
+
+static bool enter(struct ash_triage *triage, struct ash_found *found, struct ashlar_trace *trace) {
+    const struct ash_campaign *campaign = triage->campaign;
+    if (!make_small(triage, found, trace)) return false;
     if (found->small.operation[0] == 0 && trace->count > 0)
         snprintf(found->small.operation, sizeof found->small.operation, "%s",
                  ashlar_op_name((enum ashlar_op_kind)trace->ops[trace->count - 1].kind));
@@ -409,7 +430,12 @@ bool ash_triage_input(struct ash_triage *triage, const char *path, const char *n
         return true;
     }
     triage->looked++;
-    if (!run_input(triage, path, campaign->timeout, &signature)) return false;
+    if (!run_input(triage, path, SLOW * campaign->timeout, &signature)) return false;
+    bool timed_out = strncmp(name, "timeout-", 8) == 0 || strstr(path, "/hangs/") != NULL;
+    if (!signature.bad && timed_out) {
+        triage->slow++;
+        return true;
+    }
     if (!signature.bad) {
         char kept[ASH_PATH_BYTES];
         triage->unrepeatable++;

@@ -40,6 +40,7 @@ struct ash_triage {
     size_t count;
     uint64_t looked;       /* inputs looked at */
     uint64_t unrepeatable; /* that did not fail again alone */
+    uint64_t slow;         /* that ran out of time, and return when they have more */
     uint64_t exhausted;    /* that ran out of memory, which is no finding */
     uint64_t left;         /* not looked at: too many, or too late */
     char *seen;            /* their names, one a line */

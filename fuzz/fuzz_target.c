@@ -12,7 +12,10 @@
  *    double free would prove nothing about the target. Contents are checked in samples and, of
  *    small blocks, wholly (ASHLAR_FUZZ_TIER changes that).
  *
- * 4. A target that is the whole process keeps its heap from input to input. All blocks are freed at
+ * 4. A target with caches for each OS thread says so (ASHLAR_TARGET_OS_THREADS), or
+ *    ASHLAR_FUZZ_THREADS=real does for it: then each logical thread is an OS thread.
+ *
+ * 5. A target that is the whole process keeps its heap from input to input. All blocks are freed at
  *    the end of each, so most findings come again from one input alone; an adapter that can start
  *    anew in `create` makes that all.
  */
@@ -21,14 +24,27 @@
 #include "watch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { OPS_MAX = 4096 };
+
+static const struct ashlar_target *on_threads(const struct ashlar_target *adapted) {
+    const char *how = getenv("ASHLAR_FUZZ_THREADS");
+    bool real = (adapted->flags & ASHLAR_TARGET_OS_THREADS) != 0;
+    if (how != NULL) real = strcmp(how, "real") == 0;
+    return real ? ashlar_target_on_threads(adapted) : adapted;
+}
 
 static const struct ashlar_target *target(void) {
     static const struct ashlar_target *watched;
     if (watched != NULL) return watched;
     const struct ashlar_target *adapted = ashlar_fuzz_target();
     if (adapted == NULL) exit(2);
+    adapted = on_threads(adapted);
+    if (adapted == NULL) {
+        fputs("fuzz_target: the core has thread heaps, and no need of real threads\n", stderr);
+        exit(2);
+    }
     watched = ash_watch(adapted);
     return watched;
 }

@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { REMEMBERED = 8 };
+enum { REMEMBERED = 8, LARGE_BYTES = 1 << 20, DEAR_BYTES = 64 << 20, SPENT_BYTES = 512 << 20 };
 
 static struct {
     struct ashlar_target watched;
@@ -23,6 +23,7 @@ static struct {
     uint32_t freed_count;
     uintptr_t last, last_end; /* the last block handed out */
     uint32_t live;
+    uint64_t spent; /* bytes of large requests so far */
 } state;
 
 enum event { EVENT_MALLOC, EVENT_CALLOC, EVENT_REALLOC, EVENT_ALIGNED, EVENT_FREE, EVENT_FAIL };
@@ -67,15 +68,17 @@ static enum ashlar_status watched_create(const struct ashlar_target *target,
     (void)target;
     memset(state.freed, 0, sizeof state.freed);
     state.freed_count = state.live = 0;
-    state.last = state.last_end = 0;
+    state.last = state.last_end = state.spent = 0;
     return state.inner->create(state.inner, config, instance);
 }
 
 /* Terabytes that the system would promise cost allocators minutes or gigabytes of bookkeeping, and
- * clearing or moving gigabytes is no better: neither shows what megabytes do not. What no machine
- * has, and what must be refused, is asked for. */
+ * clearing or moving gigabytes is no better, in one piece or in many: neither shows what megabytes
+ * do not. What no machine has, and what must be refused, is asked for. */
 static bool too_dear(uint64_t bytes) {
-    bool dear = bytes > UINT64_C(64) << 20 && bytes < UINT64_C(1) << 47;
+    if (bytes < LARGE_BYTES || bytes >= UINT64_C(1) << 47) return false;
+    bool dear = bytes > DEAR_BYTES || state.spent > SPENT_BYTES;
+    if (!dear) state.spent += bytes;
     if (dear) errno = ENOMEM;
     return dear;
 }

@@ -17,4 +17,11 @@ void teach_reset(void);
 /* The bugs' names in turn, NULL behind the last. */
 const char *teach_bug_name(size_t index);
 
+/* The same behind a cache for each thread: teach_cached.c. */
+void *cached_malloc(size_t bytes);
+void *cached_calloc(size_t count, size_t bytes);
+void *cached_realloc(void *block, size_t bytes);
+void cached_free(void *block);
+size_t cached_malloc_usable_size(void *block);
+
 #endif

@@ -6,7 +6,8 @@
  * may differ, a flag says what this one does, and what no flag promises is no finding. A function
  * that is NULL is not called.
  *
- * Thread safety: the oracle calls from one OS thread at a time.
+ * Thread safety: one call at a time. The calls come from one OS thread, or for
+ * ashlar_target_on_threads from one for each logical thread.
  */
 #ifndef ASHLAR_TARGET_H
 #define ASHLAR_TARGET_H
@@ -29,6 +30,8 @@ enum ashlar_target_flags {
     ASHLAR_TARGET_ZERO_ANY = 128,    /* malloc(0) gives NULL or a distinct block, as it likes */
     ASHLAR_TARGET_ALIGNS_ALL = 256,  /* `alignment` holds for sizes below it, too */
     ASHLAR_TARGET_KEEPS_ERRNO = 512, /* free, and realloc to 0, leave errno as it was */
+    ASHLAR_TARGET_OS_THREADS = 1024, /* it has caches for each OS thread: the harness plays it
+                                        by ashlar_target_on_threads */
 };
 
 /* Which system calls fail, of those of a target that has `fail_call`. */
@@ -124,6 +127,12 @@ struct ashlar_target ashlar_target_of(const struct ashlar_malloc_family *family,
 struct ashlar_target *ashlar_target_load(const char *path, const char *prefix, char *error,
                                          size_t error_bytes);
 void ashlar_target_unload(struct ashlar_target *target);
+
+/* The same target with an OS thread for each logical one: for allocators that keep caches for each.
+ * Operations are handed over one at a time, in the order of the trace; thread-exit ends the thread.
+ * One at a time in a process: the next call ends the use of the one before. `inner` has to outlive
+ * it. NULL for the core, whose logical threads are thread heaps already. */
+const struct ashlar_target *ashlar_target_on_threads(const struct ashlar_target *inner);
 
 /* What the harness of ashlar_add_fuzz_targets fuzzes: defined by the adapter, called once. NULL
  * ends the harness; the adapter has said why. */

@@ -73,7 +73,7 @@ load helpers
 @test "exit 4: not in this build, or not a target" {
     says 4 'not in this build yet' replay --level guard sound.trace
     says 4 'not in this build yet' replay --level track sound.trace
-    says 4 'not in this build yet' replay --threads real sound.trace
+    says 4 'thread heaps' replay --threads real sound.trace
     printf 'no library' >"$tmp/nix.so"
     says 4 '--target' replay --target "$tmp/nix.so" sound.trace
 }

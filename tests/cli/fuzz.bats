@@ -39,6 +39,25 @@ fuzzes() {
     grep -q 'it does not return' "$tmp/out"
 }
 
+# It sleeps once in each process: longer than the limit, shorter than three times as long.
+@test "what is slow is no hang" {
+    cat >"$tmp/slow.c" <<'END'
+#include <stdlib.h>
+#include <time.h>
+void *slow_malloc(size_t bytes) {
+    static int calls;
+    struct timespec left = {2, 200000000};
+    while (++calls == 10 && nanosleep(&left, &left) != 0) calls--;
+    return malloc(bytes);
+}
+void *slow_calloc(size_t count, size_t bytes) { return calloc(count, bytes); }
+void slow_free(void *block) { free(block); }
+END
+    cc -shared -fPIC -O1 "$tmp/slow.c" -o "$tmp/libslow.so"
+    exits 0 fuzz --target "$tmp/libslow.so" --prefix slow_ --time 5 --timeout 1 -o "$tmp/fuzz"
+    grep -q 'took more than 1 s, and returned$' "$tmp/out"
+}
+
 @test "the same finding is told once" {
     fuzzes 1 memalign-capped --time 3
     [ "$(grep -c '^ASH-ORACLE-ALIGN in aligned' "$tmp/out")" -eq 1 ]
@@ -109,9 +128,25 @@ END
         >"$tmp/log" 2>&1 || { cat "$tmp/log"; return 1; }
 }
 
+# What one thread does is right with each of these bugs.
+@test "caches of threads: found with a thread of the system for each logical one, and only so" {
+    cached=$(dirname "$TEACH")/libteach_cached.so
+    for bug in owner-gone exit-keeps-blocks; do
+        export TEACH_BUG=$bug
+        exits 1 fuzz --target "$cached" --prefix cached_ --threads real --first --time 60 \
+            -o "$tmp/$bug"
+        grep -q '^  again .* --threads real ' "$tmp/out"
+        trace=$(echo "$tmp/$bug"/crashes/*/trace)
+        exits 1 replay --target "$cached" --prefix cached_ --threads real "$trace"
+        exits 0 replay --target "$cached" --prefix cached_ "$trace"
+        TEACH_BUG='' exits 0 replay --target "$cached" --prefix cached_ --threads real "$trace"
+    done
+}
+
 @test "usage" {
     says 2 'libfuzzer, afl or both' fuzz --engine honggfuzz
     says 2 'none or address' fuzz --sanitizer thread
+    says 2 'model or real' fuzz --threads both
     says 2 'is not a number' fuzz --time 0
     says 2 'is not a number' fuzz --jobs 99
     says 2 'unexpected argument' fuzz x.trace

@@ -94,6 +94,7 @@ EXCEPTIONS = {
     ("memory", "src/record/log.c"): "maps its log in a foreign process, over no heap of ours",
     ("memory", "src/record/assemble.c"): "maps the log's files to read them",
     ("memory", "cli/isolate.c"): "shares a page of results with its child",
+    ("threads", "src/trace/target_threads.c"): "one runs at a time, in the order of the trace",
     ("header", "src/heap/misuse.c"): "abort, in the default handler alone",
     ("layers", "src/trace/target_core.c"): "the one adapter that knows the core",
     ("columns", "src/base/plants.def"): "one row is one line: CMake and scripts read it",

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,6 +47,7 @@ static void run(const struct ashlar_target *target, uint64_t traces) {
 static void libc_passes(void **state) {
     (void)state;
     run(&ashlar_target_libc, under_sanitizer() ? 200 : 1500);
+    run(ashlar_target_on_threads(&ashlar_target_libc), 50);
 }
 
 static void libraries_pass(void **state) {
@@ -68,10 +70,88 @@ static void libraries_pass(void **state) {
         }
         assert_string_equal(target->name, paths[i]);
         run(target, 300);
+        run(ashlar_target_on_threads(target), 50);
         ashlar_target_unload(target);
         loaded++;
     }
     if (loaded == 0) skip();
+}
+
+static struct {
+    pid_t performed_by[32];
+    size_t count, ended;
+    pthread_key_t key;
+} seen;
+
+static void on_end(void *context) {
+    (void)context;
+    seen.ended++;
+}
+
+static void note(void) {
+    assert_true(seen.count < COUNT_OF(seen.performed_by));
+    seen.performed_by[seen.count++] = gettid();
+    pthread_setspecific(seen.key, &seen);
+}
+
+static void *noted_malloc(size_t bytes) {
+    note();
+    return malloc(bytes);
+}
+
+static void *noted_calloc(size_t count, size_t bytes) {
+    note();
+    return calloc(count, bytes);
+}
+
+static void noted_free(void *block) {
+    note();
+    free(block);
+}
+
+/* Order of operations, thread by thread; a thread that exits is another one afterwards. */
+static void logical_threads_are_os_threads(void **state) {
+    (void)state;
+    static const struct ashlar_malloc_family family = {
+        .malloc = noted_malloc, .calloc = noted_calloc, .free = noted_free};
+    static const struct ashlar_op ops[] = {
+        {.kind = ASHLAR_OP_MALLOC, .thread = 0, .slot = 0, .size = 100},
+        {.kind = ASHLAR_OP_MALLOC, .thread = 1, .slot = 1, .size = 100},
+        {.kind = ASHLAR_OP_FREE, .thread = 1, .slot = 0},
+        {.kind = ASHLAR_OP_MALLOC, .thread = 0, .slot = 2, .size = SIZE_MAX},
+        {.kind = ASHLAR_OP_THREAD_EXIT, .thread = 1},
+        {.kind = ASHLAR_OP_FREE, .thread = 1, .slot = 1},
+        {.kind = ASHLAR_OP_CALLOC, .thread = 0, .slot = 3, .size = 10, .arg = 10},
+        {.kind = ASHLAR_OP_FREE, .thread = 0, .slot = 3},
+    };
+    struct ashlar_target plain = ashlar_target_of(&family, "noted", ASHLAR_TARGET_SETS_ERRNO);
+    const struct ashlar_replay_options options = {.target = ashlar_target_on_threads(&plain)};
+    struct ashlar_trace trace;
+    ashlar_trace_init(&trace);
+    for (size_t i = 0; i < COUNT_OF(ops); i++) assert_true(ashlar_trace_append(&trace, &ops[i]));
+    assert_int_equal(pthread_key_create(&seen.key, on_end), 0);
+    struct ashlar_replay_result result;
+    ashlar_replay(&trace, &options, &result);
+    assert_false(result.found);
+    assert_int_equal(result.ops_run, COUNT_OF(ops));
+    const pid_t *by = seen.performed_by;
+    assert_int_equal(seen.count, 7);
+    assert_int_not_equal(by[0], gettid());
+    assert_int_not_equal(by[1], gettid());
+    assert_int_not_equal(by[0], by[1]);
+    assert_int_equal(by[2], by[1]);
+    assert_int_equal(by[3], by[0]);
+    assert_int_not_equal(by[4], by[1]); /* after its exit */
+    assert_int_not_equal(by[4], by[0]);
+    assert_int_equal(by[5], by[0]);
+    assert_int_equal(seen.ended, 3);
+    pthread_key_delete(seen.key);
+    ashlar_trace_free(&trace);
+}
+
+static void the_core_has_its_own(void **state) {
+    (void)state;
+    assert_null(ashlar_target_on_threads(&ashlar_target_core));
 }
 
 /* What has no malloc of its own is no target, though its dependencies have one. */
@@ -93,6 +173,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(libc_passes),
         cmocka_unit_test(libraries_pass),
+        cmocka_unit_test(logical_threads_are_os_threads),
+        cmocka_unit_test(the_core_has_its_own),
         cmocka_unit_test(what_is_no_allocator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
