@@ -1,9 +1,9 @@
 /* Targets whose logical threads are OS threads.
  *
  * 1. Purpose. Allocators keep caches for each OS thread. Where one OS thread plays all logical
- *    ones, a trace never reaches what lies between caches: blocks that another thread frees than the
- *    one that got them, and what becomes of a cache when its thread ends. Here each logical thread
- *    has an OS thread of its own, which operations are handed to.
+ *    ones, a trace never reaches what lies between caches: blocks that another thread frees than
+ *    the one that got them, and what becomes of a cache when its thread ends. Here each logical
+ *    thread has an OS thread of its own, which operations are handed to.
  * 2. Order. Whoever hands an operation over waits for its end, so one thread runs at a time, the
  *    order of the trace is the order of events, and a replay is as exact as with one thread. What
  *    truly runs at once is not for traces.
