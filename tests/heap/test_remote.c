@@ -126,6 +126,17 @@ static void many_slabs_wait_on_one_stack(void **state) {
     site_close(&site);
 }
 
+static void an_owner_of_large_blocks_merges_too(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 2);
+    ashlar_free(site.threads[1], ashlar_malloc(site.threads[0], 100));
+    assert_int_equal(pending_slabs(&site, 0), 1);
+    span_pages(&site, 2);
+    assert_int_equal(pending_slabs(&site, 0), 0);
+    site_close(&site);
+}
+
 static void the_owner_merges_on_its_own_slow_path(void **state) {
     (void)state;
     struct site site;
@@ -265,6 +276,7 @@ int main(void) {
         cmocka_unit_test(double_frees_are_found_in_every_order),
         cmocka_unit_test(the_merge_finds_what_the_owner_could_not_see),
         cmocka_unit_test(many_slabs_wait_on_one_stack),
+        cmocka_unit_test(an_owner_of_large_blocks_merges_too),
         cmocka_unit_test(the_owner_merges_on_its_own_slow_path),
         cmocka_unit_test(a_producer_lives_on_what_a_consumer_frees),
         cmocka_unit_test(a_large_block_finds_what_others_freed),

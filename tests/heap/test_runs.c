@@ -395,6 +395,22 @@ static void spans_grow_in_place_when_the_pages_behind_are_free(void **state) {
     site_close(&site);
 }
 
+/* So a walk over the heap takes a step for each run, not for each page. */
+static void the_first_page_says_how_long_a_run_is(void **state) {
+    (void)state;
+    struct site site;
+    site_open_plain(&site, 64 * MIB, 1);
+    void *span = span_pages(&site, 9), *freed = span_pages(&site, 5), *wall = span_pages(&site, 2);
+    const struct ash_page *slab = page_of(&site, ashlar_malloc(site.th, 65536));
+    ashlar_free(site.th, freed);
+    assert_int_equal(ash_run_pages(page_of(&site, span)), 9);
+    assert_int_equal(ash_run_pages(page_of(&site, freed)), 5);
+    assert_int_equal(ash_run_pages(page_of(&site, wall)), 2);
+    assert_int_equal(ash_run_pages(slab), slab->slab_pages);
+    assert_int_equal(ash_run_pages(page_of(&site, span) + 1), 1); /* says nothing */
+    site_close(&site);
+}
+
 static void random_runs_stay_sound(void **state) {
     (void)state;
     enum { SLOTS = 60, STEPS = 6000 };
@@ -445,6 +461,7 @@ int main(void) {
         cmocka_unit_test(the_frontier_falls_back_to_what_is_needed),
         cmocka_unit_test(the_frontier_stops_at_the_region_s_end),
         cmocka_unit_test(spans_grow_in_place_when_the_pages_behind_are_free),
+        cmocka_unit_test(the_first_page_says_how_long_a_run_is),
         cmocka_unit_test(random_runs_stay_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

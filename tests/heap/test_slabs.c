@@ -224,6 +224,21 @@ static void debt_stays_bounded_when_there_is_nothing_to_buy(void **state) {
     site_close(&site);
 }
 
+/* A bin in debt would rather buy a slab than go to one that waits; when there is none to buy, it
+ * goes. */
+static void a_full_heap_uses_what_waits_however_poor(void **state) {
+    (void)state;
+    struct site site;
+    site_open_in(&site, MIB, 1);
+    void *first = ashlar_malloc(site.th, 16);
+    while (ashlar_malloc(site.th, 16) != NULL) continue;
+    ashlar_free(site.th, first); /* queues its slab */
+    bin_of_size(site.th, 16)->debt = 1 << 20;
+    assert_ptr_equal(ashlar_malloc(site.th, 16), first);
+    assert_null(ashlar_malloc(site.th, 16));
+    site_close(&site);
+}
+
 /* Fills a heap with one class, frees in an order (0 up, 1 down, 2 random): all of it can then be
  * had as one span. */
 static void exhaust(unsigned class_index, unsigned order) {
@@ -430,6 +445,38 @@ static void a_class_gets_its_pages_again(void **state) {
     site_close(&site);
 }
 
+/* Pages that were never a slab's for a slab that may stay all but empty; else the lowest. */
+static void an_only_slab_gets_untouched_pages(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 1);
+    static void *blocks[3 * SLAB_16];
+    take_many(&site, 16, blocks, 3 * SLAB_16);
+    const struct ash_page *last = page_of(&site, blocks[3 * SLAB_16 - 1]);
+    for (unsigned i = 0; i < 3 * SLAB_16; i++) ashlar_free(site.th, blocks[i]);
+    ash_bins_drop_empty(ash_th_of(site.th));
+    assert_int_equal(slabs_of(&site), 0);
+    assert_ptr_equal(page_of(&site, ashlar_malloc(site.th, 48)), last + 1);
+    site_close(&site);
+}
+
+static void further_slabs_get_the_lowest_pages(void **state) {
+    (void)state;
+    struct site site;
+    site_open_plain(&site, 64 * MIB, 1);
+    static void *blocks[SLAB_16];
+    take_many(&site, 16, blocks, SLAB_16);
+    void *low = span_pages(&site, 10);
+    span_pages(&site, 2);
+    void *fits_better = span_pages(&site, 2);
+    span_pages(&site, 2);
+    ashlar_free(site.th, low);
+    ashlar_free(site.th, fits_better);
+    assert_ptr_equal(ashlar_malloc(site.th, 16), low);
+    expect_sound(&site);
+    site_close(&site);
+}
+
 /* A program that allocates now and then, after its peak: the clock moves by `step_ms` at each call.
  * Returns how many milliseconds it takes until the peak's pages are back at the system. */
 static uint64_t time_to_give_back(struct site *site, uint64_t step_ms) {
@@ -486,6 +533,7 @@ int main(void) {
         cmocka_unit_test(realloc_frees_where_the_old_block_was),
         cmocka_unit_test(churn_keeps_memory_near_what_is_live),
         cmocka_unit_test(debt_stays_bounded_when_there_is_nothing_to_buy),
+        cmocka_unit_test(a_full_heap_uses_what_waits_however_poor),
         cmocka_unit_test(a_full_heap_comes_back_whole),
         cmocka_unit_test(a_span_may_have_what_empty_slabs_keep),
         cmocka_unit_test(a_span_may_grow_over_what_empty_slabs_keep),
@@ -495,6 +543,8 @@ int main(void) {
         cmocka_unit_test(a_heap_short_of_pages_makes_shorter_slabs),
         cmocka_unit_test(a_class_with_few_blocks_touches_little),
         cmocka_unit_test(a_class_gets_its_pages_again),
+        cmocka_unit_test(an_only_slab_gets_untouched_pages),
+        cmocka_unit_test(further_slabs_get_the_lowest_pages),
         cmocka_unit_test(rare_mallocs_give_a_peak_back),
         cmocka_unit_test(empty_current_slabs_go_back_after_a_decay),
     };
