@@ -293,14 +293,14 @@ class Campaign:
         return "\n".join(log.read_text(errors="replace")[-2000:] for log in self.logs)
 
 
-def replay(binary, path):
-    """Runs a harness on one file; returns what it printed."""
+def replay(binary, *paths):
+    """Runs a harness on files; returns what it printed."""
     try:
-        done = subprocess.run([*STEADY, str(binary), str(path)], env=environment(binary),
+        done = subprocess.run([*STEADY, str(binary), *map(str, paths)], env=environment(binary),
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=2 * TIMEOUT_SECONDS)
-    except subprocess.TimeoutExpired:
-        return "ERROR: libFuzzer: timeout"
+                              timeout=2 * TIMEOUT_SECONDS + len(paths))
+    except subprocess.TimeoutExpired as late:
+        return (late.stdout or b"").decode(errors="replace") + "\nERROR: libFuzzer: timeout"
     return done.stdout.decode(errors="replace")
 
 

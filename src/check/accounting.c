@@ -39,7 +39,7 @@ void ash_pass_accounting(struct ash_check *check) {
         ROW(COUNT_FREE_RUNS, free_runs, tally->free_runs),
         ROW(COUNT_SLABS, slabs, tally->slabs),
         ROW(COUNT_SPANS, spans, tally->spans),
-        ROW(COUNT_MOVED, moved_spans, tally->moved_spans),
+        ROW(COUNT_MOVED, moved_spans, ASH_PLANTED(402) ? counts->moved_spans : tally->moved_spans),
 #undef ROW
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

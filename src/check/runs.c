@@ -76,7 +76,7 @@ static void run_ends(struct ash_check *check, const struct ash_head *head) {
     if (!same)
         run_wrong(check, ASHLAR_RUN_ENDS, last, offsetof(struct ash_page, pages), head->pages,
                   end->pages);
-    else if (!ash_check_only(end, &run_last_fields))
+    else if (!ASH_PLANTED(401) && !ash_check_only(end, &run_last_fields))
         run_wrong(check, ASHLAR_RUN_SPARE, last, 0, 0, 0);
 }
 

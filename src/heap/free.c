@@ -121,6 +121,7 @@ static bool size_fits(const struct ash_located *located, size_t alignment, size_
     if (alignment != 0 && !ash_is_power_of_two(alignment)) return false; /* no block has it */
     bool span = bytes > ASH_CLASS_BYTES_MAX || alignment > ASH_CLASS_BYTES_MAX;
     if (span != (located->place == ASH_AT_SPAN)) return false;
+    if (span && ASH_PLANTED(303) && bytes > located->bytes) return true;
     if (span) return ash_span_pages(bytes > 0 ? bytes : 1) == located->head->pages;
     unsigned class_index = alignment > ASH_BLOCK_ALIGN && !ASH_PLANTED(26)
                                ? ash_class_of_aligned(bytes, alignment)

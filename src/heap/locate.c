@@ -64,7 +64,7 @@ enum ashlar_finding_code ash_locate_fault(const struct ash_located *located, uin
     case ASH_AT_FREE_RUN:
         return ASHLAR_MISUSE_DOUBLE_FREE; /* what was here went back to the heap whole */
     case ASH_AT_WASTE:
-        return ASHLAR_MISUSE_INTERIOR;
+        return ASH_PLANTED(301) ? ASHLAR_MISUSE_FOREIGN : ASHLAR_MISUSE_INTERIOR;
     case ASH_AT_BLOCK:
     case ASH_AT_SPAN:
         break;
@@ -78,7 +78,7 @@ bool ash_locate_live(struct ash_thread_heap *th, const char *operation, uint64_t
     *out = ash_locate(th->heap, address);
     enum ashlar_finding_code fault = ash_locate_fault(out, address);
     if (fault == ASHLAR_FINDING_NONE) return true;
-    bool block = out->place == ASH_AT_BLOCK || out->place == ASH_AT_SPAN;
+    bool block = out->place == ASH_AT_BLOCK || (out->place == ASH_AT_SPAN && !ASH_PLANTED(302));
     ash_misuse(th, fault, operation, address, block ? out->start : 0, block ? out->bytes : 0, 0);
     return false;
 }

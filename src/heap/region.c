@@ -94,7 +94,7 @@ enum ashlar_status ash_region_reserve(const struct ashlar_os *os, size_t region_
     if (start_bytes > parts.heap) start_bytes = parts.heap;
     if (!os->commit(os->context, heap, start_bytes)) {
         os->release(os->context, (void *)metadata, parts_bytes(&parts));
-        os->release(os->context, (void *)region, bytes);
+        if (!ASH_PLANTED(201)) os->release(os->context, (void *)region, bytes);
         return ASHLAR_NO_MEMORY;
     }
     parts_place(&parts, metadata, thread_heaps);
@@ -167,7 +167,8 @@ bool ash_region_commit(struct ash_heap *heap, uint64_t count) {
     if (!commit_part(heap, root->pages, before * sizeof(struct ash_page),
                      after * sizeof(struct ash_page)) ||
         !commit_part(heap, root->dirty, (before + 63) / 64 * 8, (after + 63) / 64 * 8) ||
-        !commit_part(heap, root->bitmaps, before * ASH_BITMAP_STRIDE, after * ASH_BITMAP_STRIDE) ||
+        (!commit_part(heap, root->bitmaps, before * ASH_BITMAP_STRIDE, after * ASH_BITMAP_STRIDE) &&
+         !ASH_PLANTED(203)) ||
         !commit_part(heap, root->region_base, before << ASH_PAGE_SHIFT, after << ASH_PAGE_SHIFT))
         return false;
     book_metadata(heap, count * (sizeof(struct ash_page) + ASH_BITMAP_STRIDE) + count / 8);
@@ -180,8 +181,9 @@ bool ash_region_commit_thread_heaps(struct ash_heap *heap, uint32_t count) {
     uint64_t unit = heap->root.os_page_bytes;
     uint64_t step = ash_round_up(needed - heap->thread_heaps_committed, unit);
     void *start = (void *)(heap->root.thread_heaps + heap->thread_heaps_committed);
+    if (ASH_PLANTED(204)) heap->thread_heaps_committed += step;
     if (!heap->os.commit(heap->os.context, start, step)) return false;
-    heap->thread_heaps_committed += step;
+    if (!ASH_PLANTED(204)) heap->thread_heaps_committed += step;
     book_metadata(heap, step);
     return true;
 }

@@ -502,7 +502,8 @@ static bool run_purge(struct ash_heap *heap, struct ash_page *first) {
         if (to == from) break; /* the count was wrong: the checker will say so */
         void *start = (void *)ash_page_address(heap, from);
         if (!heap->os.purge(heap->os.context, start,
-                            (to - from - (ASH_PLANTED(25) && to - from > 1)) << ASH_PAGE_SHIFT))
+                            (to - from - (ASH_PLANTED(25) && to - from > 1)) << ASH_PAGE_SHIFT) &&
+            !ASH_PLANTED(202))
             return false;
         dirty_clear(heap, from, to);
         first->run.dirty_pages -= (uint32_t)(to - from);

@@ -192,8 +192,9 @@ static void span_transfer(struct ash_heap *heap, struct ash_page *from, struct a
         ash_lock_give(&heap->lock);
     }
     size_t length = (size_t)ash_round_up(bytes, heap->root.os_page_bytes);
-    if (!moves ||
-        !heap->os.move(heap->os.context, span_address(heap, from), span_address(heap, to), length))
+    if (!moves || (!heap->os.move(heap->os.context, span_address(heap, from),
+                                  span_address(heap, to), length) &&
+                   !ASH_PLANTED(205)))
         memcpy(span_address(heap, to), span_address(heap, from), bytes);
 }
 
