@@ -12,8 +12,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *data1, size_t size1, const uint8_t *data2,
                                  size_t size2, uint8_t *out, size_t max_out_size,
                                  unsigned int seed);
-/* libFuzzer's own. */
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+/* libFuzzer's own; NULL where another engine runs the same objects. */
+__attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 /* Ours: AFL++, from a shared object (AFL_CUSTOM_MUTATOR_LIBRARY). */
 void *afl_custom_init(void *afl, unsigned int seed);
