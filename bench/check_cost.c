@@ -5,7 +5,7 @@
  * checked over and over, so their bookkeeping is in the cache, as it is when a fuzzer checks after
  * every operation; large ones are too large for that.
  *
- *   ashlar-bench-check [--cpu N]
+ *   ashlar-bench-check [--cpu N] [--most BLOCKS]     heaps of at most so many live blocks
  *
  * Prints a Markdown table. Every check must find its heap sound, or the program fails: a figure for
  * a check that gave up early would be worth nothing.
@@ -141,15 +141,31 @@ static void measure(const struct shape *shape) {
     ashlar_heap_destroy(heap);
 }
 
+static uint32_t parse_most(const char *text) {
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+    require(end != text && *end == '\0' && number <= UINT32_MAX, "--most: not a number of blocks");
+    return (uint32_t)number;
+}
+
 int main(int count, char **arguments) {
-    if (count == 3 && strcmp(arguments[1], "--cpu") == 0) {
-        require(meter_pin(arguments[2]), "cannot use that CPU");
-    } else if (count != 1) {
-        fprintf(stderr, "usage: %s [--cpu N]\n", arguments[0]);
+    uint32_t most = UINT32_MAX;
+    int at = 1;
+    for (; at + 1 < count; at += 2) {
+        if (strcmp(arguments[at], "--cpu") == 0)
+            require(meter_pin(arguments[at + 1]), "cannot use that CPU");
+        else if (strcmp(arguments[at], "--most") == 0)
+            most = parse_most(arguments[at + 1]);
+        else
+            break;
+    }
+    if (at < count) {
+        fprintf(stderr, "usage: %s [--cpu N] [--most BLOCKS]\n", arguments[0]);
         return EXIT_USAGE;
     }
     printf("| heap | pages | touched, us | quick, us | full, us | target |\n");
     printf("| --- | ---: | ---: | ---: | ---: | --- |\n");
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) measure(&shapes[i]);
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        if (shapes[i].live <= most) measure(&shapes[i]);
     return 0;
 }

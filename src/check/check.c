@@ -10,7 +10,8 @@
  *        geometry  partition  each by its head     lists           counts        bytes
  *
  *    Pages, slabs, spans and runs share one walk over the page descriptors: a head's shape is
- *    proved, then the rest of it, so that each descriptor is fetched once.
+ *    proved, then the rest of it, so that each descriptor is fetched once. Spans and free runs that
+ *    are right in all it passes over at once (right.c).
  *    A broken root ends the check: every address comes from it. Where the partition of the pages is
  *    broken, what links to pages (lists, counts) is not checked: the damage is reported once, where
  *    it is, and not again by everything that leads there.

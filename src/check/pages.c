@@ -14,8 +14,6 @@
  * head and leaves the pages between them out. */
 #include "check/pass.h"
 
-#include <string.h>
-
 static void page_wrong(struct ash_check *check, enum ashlar_finding_code code, uint64_t page,
                        size_t offset, uint64_t expected, uint64_t found) {
     check->partition = false;
@@ -36,22 +34,25 @@ static void page_no_head(struct ash_check *check, uint64_t page, const struct as
                    d->kind == ASH_PAGE_SLAB ? d->slab_pages : d->pages);
 }
 
-/* What a further page of the slab whose head is `head` holds, but for its distance from it. */
-static void page_further(const struct ash_page *head, struct ash_page *further) {
-    *further = *head;
-    further->kind = ASH_PAGE_SLAB_BODY;
-    further->opened_windows = further->place = further->spare = 0;
-    atomic_init(&further->remote_summary, 0);
-    atomic_init(&further->pending_next, 0);
-    memset(&further->summary, 0, sizeof *further - offsetof(struct ash_page, summary));
-}
+/* What further pages of a slab repeat of its first, and what they have of their own. */
+static const struct ash_page_fields further_repeats = {
+    {ASH_PAGE_FIELD(reciprocal), ASH_PAGE_FIELD(words), ASH_PAGE_FIELD(owner),
+     ASH_PAGE_FIELD(full_tail), ASH_PAGE_FIELD(head), ASH_PAGE_FIELD(block_count),
+     ASH_PAGE_FIELD(class_index), ASH_PAGE_FIELD(slab_pages)}};
+static const struct ash_page_fields further_own = {
+    {ASH_PAGE_FIELD(kind), ASH_PAGE_FIELD(page_offset_bytes)}};
 
-/* Whether a page is further page `index` of that slab. */
-ASH_INLINE bool page_is_further(const struct ash_page *page, const struct ash_page *further,
+/* Whether a page is further page `index` of the slab whose first page is `head`. */
+ASH_INLINE bool page_is_further(const struct ash_page *page, const struct ash_page *head,
                                 uint64_t index) {
-    static const struct ash_page_fields distance = {{ASH_PAGE_FIELD(page_offset_bytes)}};
-    return page->page_offset_bytes == index << ASH_PAGE_SHIFT &&
-           ash_check_alike(page, further, &distance);
+    const ash_lanes *lanes = (const ash_lanes *)page, *heads = (const ash_lanes *)head;
+    const ash_lanes *repeats = (const ash_lanes *)&further_repeats;
+    const ash_lanes *own = (const ash_lanes *)&further_own;
+    ash_lanes any = {0};
+    for (unsigned at = 0; at < ASH_PAGE_LANES; at++)
+        any |= (lanes[at] ^ (heads[at] & repeats[at])) & ~own[at];
+    return page->kind == ASH_PAGE_SLAB_BODY && page->page_offset_bytes == index << ASH_PAGE_SHIFT &&
+           (any[0] | any[1]) == 0;
 }
 
 /* Whether the pages of a run behind its head are right, when all of it is in view: `pages` from its
@@ -61,10 +62,8 @@ static bool page_inside_right(const struct ash_walk *walk, const struct ash_head
     if (head->page + head->pages > walk->first + walk->count) return false;
     if (head->kind == ASH_PAGE_FREE) return ash_check_empty(pages + 1, head->pages - 2);
     if (head->kind != ASH_PAGE_SLAB) return ash_check_empty(pages + 1, head->pages - 1);
-    struct ash_page further;
-    page_further(pages, &further);
     for (uint64_t index = 1; index < head->pages; index++)
-        if (!page_is_further(&pages[index], &further, index)) return false;
+        if (!page_is_further(&pages[index], pages, index)) return false;
     return true;
 }
 
@@ -74,15 +73,14 @@ static ASH_NOINLINE uint64_t page_inside(struct ash_check *check, struct ash_wal
                                          const struct ash_head *head) {
     bool slab = head->kind == ASH_PAGE_SLAB, reported = false;
     uint64_t end = head->kind == ASH_PAGE_FREE ? head->pages - 1 : head->pages;
-    struct ash_page further;
-    page_further(head->descriptor, &further);
     for (uint64_t index = 1; index < end; index++) {
         const struct ash_page *inside = ash_walk_page(check, walk, head->page + index);
         if (inside == NULL) {
             check->partition = false;
             continue;
         }
-        if (slab ? page_is_further(inside, &further, index) : ash_check_empty(inside, 1)) continue;
+        if (slab ? page_is_further(inside, head->descriptor, index) : ash_check_empty(inside, 1))
+            continue;
         if (!reported)
             page_wrong(check, slab ? ASHLAR_PAGE_BODY : ASHLAR_PAGE_INTERIOR, head->page + index, 0,
                        slab ? ASH_PAGE_SLAB_BODY : ASH_PAGE_NONE, inside->kind);
@@ -142,10 +140,9 @@ void ash_pass_pages(struct ash_check *check) {
     check->muted = check->moving;
     check->partition = check->identities = true;
     for (uint64_t page = 0; page < check->frontier; page += pages) {
-        uint64_t behind = page < end ? page : ash_check_right_spans(check, &walk, page);
-        if (behind > page) {
+        pages = page < end ? 0 : ash_check_right(check, &walk, page);
+        if (pages > 0) {
             lost = false;
-            pages = behind - page;
             checked += pages;
             continue;
         }

@@ -121,15 +121,14 @@ ASH_INLINE bool ash_check_only(const struct ash_page *page, const struct ash_pag
     return (any[0] | any[1]) == 0;
 }
 
-/* Whether two descriptors are alike but for these fields. */
-ASH_INLINE bool ash_check_alike(const struct ash_page *page, const struct ash_page *other,
-                                const struct ash_page_fields *fields) {
-    const ash_lanes *lanes = (const ash_lanes *)page, *others = (const ash_lanes *)other;
-    const ash_lanes *masks = (const ash_lanes *)fields;
-    ash_lanes any = {0};
-    for (unsigned at = 0; at < ASH_PAGE_LANES; at++) any |= (lanes[at] ^ others[at]) & ~masks[at];
-    return (any[0] | any[1]) == 0;
-}
+/* Those of a free run's first page, and of its last. */
+static const struct ash_page_fields ash_run_fields = {
+    {ASH_PAGE_FIELD(head), ASH_PAGE_FIELD(kind), ASH_PAGE_FIELD(pages),
+     ASH_PAGE_FIELD(run.bin_next), ASH_PAGE_FIELD(run.bin_previous), ASH_PAGE_FIELD(run.dirty_next),
+     ASH_PAGE_FIELD(run.dirty_previous), ASH_PAGE_FIELD(run.freed_ms),
+     ASH_PAGE_FIELD(run.dirty_pages)}};
+static const struct ash_page_fields ash_run_last_fields = {
+    {ASH_PAGE_FIELD(head), ASH_PAGE_FIELD(kind), ASH_PAGE_FIELD(pages)}};
 
 /* Addresses of things in the heap's own space. */
 ASH_INLINE uint64_t ash_at_page(const struct ash_check *check, uint64_t page) {
@@ -258,9 +257,9 @@ void ash_check_slab(struct ash_check *check, const struct ash_head *head,
 void ash_check_span(struct ash_check *check, const struct ash_head *head);
 void ash_check_run(struct ash_check *check, const struct ash_head *head);
 void ash_check_run_neighbours(struct ash_check *check, const struct ash_head *head);
-/* Passes over spans from `page` on that are in view with all their pages, and right: returns the
- * page behind the last. It stops at whatever else there is, for the walk to find out what. */
-uint64_t ash_check_right_spans(struct ash_check *check, const struct ash_walk *walk, uint64_t page);
+/* How many pages from `page` on, where a head must be, belong to spans and free runs that are in
+ * view as a whole and right in all. They are counted; what comes then is the walk's. */
+uint64_t ash_check_right(struct ash_check *check, const struct ash_walk *walk, uint64_t page);
 /* Whether so many pages, at least one, are dirty as far as one word in view tells. */
 ASH_INLINE bool ash_check_dirty_here(const struct ash_check *check, uint64_t page, uint64_t pages) {
     uint64_t word = page / 64 - check->dirty_first, within = page % 64;

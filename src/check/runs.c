@@ -57,15 +57,6 @@ bool ash_check_dirty_range(struct ash_check *check, uint64_t page, uint64_t page
     return true;
 }
 
-/* Fields of a free run's last page, and of its first. */
-static const struct ash_page_fields run_last_fields = {
-    {ASH_PAGE_FIELD(head), ASH_PAGE_FIELD(kind), ASH_PAGE_FIELD(pages)}};
-static const struct ash_page_fields run_fields = {
-    {ASH_PAGE_FIELD(head), ASH_PAGE_FIELD(kind), ASH_PAGE_FIELD(pages),
-     ASH_PAGE_FIELD(run.bin_next), ASH_PAGE_FIELD(run.bin_previous), ASH_PAGE_FIELD(run.dirty_next),
-     ASH_PAGE_FIELD(run.dirty_previous), ASH_PAGE_FIELD(run.freed_ms),
-     ASH_PAGE_FIELD(run.dirty_pages)}};
-
 static void run_ends(struct ash_check *check, const struct ash_head *head) {
     struct ash_page copy;
     uint64_t last = head->page + head->pages - 1;
@@ -76,7 +67,7 @@ static void run_ends(struct ash_check *check, const struct ash_head *head) {
     if (!same)
         run_wrong(check, ASHLAR_RUN_ENDS, last, offsetof(struct ash_page, pages), head->pages,
                   end->pages);
-    else if (!ASH_PLANTED(401) && !ash_check_only(end, &run_last_fields))
+    else if (!ASH_PLANTED(401) && !ash_check_only(end, &ash_run_last_fields))
         run_wrong(check, ASHLAR_RUN_SPARE, last, 0, 0, 0);
 }
 
@@ -84,7 +75,7 @@ void ash_check_run(struct ash_check *check, const struct ash_head *head) {
     const struct ash_page *run = head->descriptor;
     uint64_t pages = head->pages, dirty;
     bool timeless = run->run.dirty_pages != 0 || run->run.freed_ms == 0;
-    if (!timeless || !ash_check_only(run, &run_fields))
+    if (!timeless || !ash_check_only(run, &ash_run_fields))
         run_wrong(check, ASHLAR_RUN_SPARE, head->page, 0, 0, 0);
     if (ash_check_dirty(check, head->page, pages, &dirty) && run->run.dirty_pages != dirty)
         RUN_WRONG(check, head, ASHLAR_DIRTY_COUNT, run.dirty_pages, dirty);
@@ -128,21 +119,20 @@ static uint64_t run_walk_bin(struct ash_check *check, unsigned bin, uint64_t mos
     uint32_t previous = 0, link = check->heap->runs.heads[bin];
     uint64_t reached = 0, unreadable = check->report->unreadable;
     size_t next_at = offsetof(struct ash_page, run.bin_next);
-    uint64_t head_at = ASH_AT_HEAP(check, runs.heads) + bin * sizeof link;
     for (; link != 0; reached++) {
         struct ash_page copy;
         const struct ash_page *run = run_linked(check, link, &copy);
         enum ashlar_finding_code code = ASHLAR_FINDING_NONE;
-        uint64_t at = run_came_from(check, previous, next_at, head_at);
-        if (run == NULL || reached >= most) {
-            code = ASHLAR_RUN_LINKS;
-        } else if (run_bin(run->pages) != bin) {
+        bool run_there = run != NULL && reached < most;
+        bool member = run_there && run_bin(run->pages) == bin;
+        if (run_there && !member)
             code = ASHLAR_RUN_BIN;
-        } else if (run->run.bin_previous != previous) {
+        else if (!member || run->run.bin_previous != previous)
             code = ASHLAR_RUN_LINKS;
-            at = ASH_AT(check, link - 1, run.bin_previous);
-        }
         if (code != ASHLAR_FINDING_NONE) {
+            uint64_t head_at = ASH_AT_HEAP(check, runs.heads) + bin * sizeof link;
+            uint64_t at = member ? ASH_AT(check, link - 1, run.bin_previous)
+                                 : run_came_from(check, previous, next_at, head_at);
             ASH_FOUND_READ(check, unreadable, .code = code, .index = bin, .page = link - 1,
                            .address = at, .expected = previous,
                            .found = run == NULL ? link : run->run.bin_previous);
@@ -154,18 +144,28 @@ static uint64_t run_walk_bin(struct ash_check *check, unsigned bin, uint64_t mos
     return reached;
 }
 
+/* A bit for each of 64 bins that has a run. */
+static uint64_t run_bins_used(const uint32_t heads[static 64]) {
+    uint64_t used = 0;
+    for (unsigned bin = 64; bin-- > 0;) used = used << 1 | (heads[bin] != 0);
+    return used;
+}
+
 static void run_bins(struct ash_check *check) {
     const struct ash_run_bins *bins = &check->heap->runs;
     uint64_t before = check->report->findings, reached = 0;
     uint64_t unreadable = check->report->unreadable;
-    for (unsigned bin = 0; bin < ASH_RUN_BINS; bin++) {
-        bool used = (bins->used[bin / 64] >> (bin % 64) & 1) != 0;
-        if (used != (bins->heads[bin] != 0))
-            ASH_FOUND(check, .code = ASHLAR_RUN_BITMAP, .index = bin, .found = used,
-                      .expected = bins->heads[bin] != 0,
-                      .address = ASH_AT_HEAP(check, runs.used) + bin / 64 * sizeof(uint64_t));
-        if (bins->heads[bin] != 0)
-            reached += run_walk_bin(check, bin, check->tally.free_runs - reached);
+    for (unsigned word = 0; word < ASH_RUN_BIN_WORDS; word++) {
+        uint64_t used = run_bins_used(&bins->heads[word * 64]), wrong = used ^ bins->used[word];
+        for (; wrong != 0; wrong &= wrong - 1) {
+            unsigned bin = word * 64 + ash_lowest_bit(wrong);
+            ASH_FOUND(check, .code = ASHLAR_RUN_BITMAP, .index = bin,
+                      .expected = bins->heads[bin] != 0, .found = bins->heads[bin] == 0,
+                      .address = ASH_AT_HEAP(check, runs.used) + word * sizeof(uint64_t));
+        }
+        for (; used != 0; used &= used - 1)
+            reached += run_walk_bin(check, word * 64 + ash_lowest_bit(used),
+                                    check->tally.free_runs - reached);
     }
     if (reached != check->tally.free_runs && check->report->findings == before)
         ASH_FOUND_READ(check, unreadable, .code = ASHLAR_RUN_UNLISTED,

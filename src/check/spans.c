@@ -16,11 +16,6 @@ static const struct ash_page_fields kept_fields = {
      ASH_PAGE_FIELD(span.requested_bytes), ASH_PAGE_FIELD(span.alignment),
      ASH_PAGE_FIELD(span.moved), ASH_PAGE_FIELD(span.keeper), ASH_PAGE_FIELD(span.kept_next)}};
 
-/* Those of a span without an alignment whose pages were never moved. */
-static const struct ash_page_fields plain_fields = {{ASH_PAGE_FIELD(head), ASH_PAGE_FIELD(kind),
-                                                     ASH_PAGE_FIELD(pages),
-                                                     ASH_PAGE_FIELD(span.requested_bytes)}};
-
 /* What is wrong with a span. */
 enum { WRONG_REQUESTED = 1, WRONG_ALIGNMENT = 2, WRONG_MOVED = 4, WRONG_SPARE = 8 };
 
@@ -58,29 +53,6 @@ static bool span_is_aligned(const struct ash_check *check, const struct ash_head
  * not the pages that were asked for. */
 static uint64_t span_spare(uint64_t pages, uint64_t requested_bytes) {
     return (pages << ASH_PAGE_SHIFT) - (requested_bytes > 0 ? requested_bytes : 1);
-}
-
-uint64_t ash_check_right_spans(struct ash_check *check, const struct ash_walk *walk,
-                               uint64_t page) {
-    uint64_t start = page, end = walk->first + walk->count, spans = 0;
-    bool inside = check->tier != ASHLAR_CHECK_QUICK;
-    while (page < end) {
-        const struct ash_page *span = &walk->chunk[page - walk->first];
-        uint64_t pages = span->pages;
-        if (span->kind != ASH_PAGE_SPAN || pages - 1 >= end - page) break;
-        if ((uint64_t)(uintptr_t)span->head != ash_at_page(check, page)) break;
-        if (span_spare(pages, span->span.requested_bytes) >= ASH_PAGE_BYTES) break;
-        if (!ash_check_only(span, &plain_fields)) break;
-        if (inside && !ash_check_empty(span + 1, pages - 1)) break;
-        if (!ash_check_dirty_here(check, page, pages)) break;
-        page += pages;
-        spans++;
-    }
-    check->tally.spans += spans;
-    check->tally.span_pages += page - start;
-    check->report->blocks_checked += spans;
-    check->report->live_blocks += spans;
-    return page;
 }
 
 void ash_check_span(struct ash_check *check, const struct ash_head *head) {
