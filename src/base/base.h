@@ -56,7 +56,7 @@ _Noreturn void ash_panic(const char *file, int line, const char *fact);
         if (ASH_DEBUG && ASH_UNLIKELY(!(fact))) ash_panic(__FILE__, __LINE__, #fact);              \
     } while (0)
 
-/* Three instructions that compilers do not find by themselves, or find registers for. Sanitizers
+/* Instructions that compilers do not find by themselves, or find registers for. Sanitizers
  * could not see into them. */
 #if defined(__x86_64__) && !defined(ASHLAR_SANITIZED)
 #define ASH_X86 1
@@ -101,6 +101,16 @@ ASH_INLINE bool ash_set_bit(uint64_t *word, uint64_t number) {
     uint64_t before = *word;
     *word |= (uint64_t)1 << (number % 64);
     return *word == before;
+#endif
+}
+/* Takes 1 from *count; tells whether none is left. */
+ASH_INLINE bool ash_count_down(int64_t *count) {
+#ifdef ASH_X86
+    bool none;
+    __asm__("subq $1, %0" : "+m"(*count), "=@ccle"(none));
+    return none;
+#else
+    return --*count <= 0;
 #endif
 }
 /* Set bits. By arithmetic: without a processor option the compiler's builtin is a library call.

@@ -43,12 +43,14 @@ const uint16_t ash_small_bin[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1] ASH_DAIL
 
 #define SAME16(c) SAME8(c), SAME8(c)
 #define SAME32(c) SAME16(c), SAME16(c)
-const uint8_t ash_medium_class[ASH_CLASS_BYTES_MAX / ASH_MEDIUM_UNIT + 1] ASH_DAILY = {
-    0,          11,         15,         17,         19, /* not asked for: small sizes */
-    20,         21,         22,         23,         SAME2(24),  SAME2(25),  SAME2(26),  SAME2(27),
-    SAME4(28),  SAME4(29),  SAME4(30),  SAME4(31),  SAME8(32),  SAME8(33),  SAME8(34),  SAME8(35),
-    SAME16(36), SAME16(37), SAME16(38), SAME16(39), SAME32(40), SAME32(41), SAME32(42), SAME32(43),
-};
+#define MEDIUM(of)                                                                                 \
+    of(0), of(11), of(15), of(17), of(19), /* not asked for: small sizes */                        \
+        of(20), of(21), of(22), of(23), SAME2(of(24)), SAME2(of(25)), SAME2(of(26)),               \
+        SAME2(of(27)), SAME4(of(28)), SAME4(of(29)), SAME4(of(30)), SAME4(of(31)), SAME8(of(32)),  \
+        SAME8(of(33)), SAME8(of(34)), SAME8(of(35)), SAME16(of(36)), SAME16(of(37)),               \
+        SAME16(of(38)), SAME16(of(39)), SAME32(of(40)), SAME32(of(41)), SAME32(of(42)),            \
+        SAME32(of(43))
+const uint16_t ash_medium_bin[ASH_CLASS_BYTES_MAX / ASH_MEDIUM_UNIT + 1] ASH_DAILY = {MEDIUM(BIN)};
 
 uint32_t ashlar_class_count(void) {
     return ASH_CLASS_COUNT;

@@ -10,14 +10,25 @@ extern ASH_HIDDEN const uint8_t ash_small_class[ASH_SMALL_BYTES_MAX / ASH_BLOCK_
 /* The bin of that class, as an offset in a thread heap: one look-up without arithmetic. */
 extern ASH_HIDDEN const uint16_t ash_small_bin[ASH_SMALL_BYTES_MAX / ASH_BLOCK_ALIGN + 1];
 
-/* Class of (bytes + 255) / 256, for sizes above ASH_SMALL_BYTES_MAX: the classes there are
- * multiples of 256. A table, because finding the highest bit is slow on some processors. */
+/* The bin of the class of (bytes + 255) / 256, for sizes above ASH_SMALL_BYTES_MAX: the classes
+ * there are multiples of 256. A table, because finding the highest bit is slow on some processors.
+ */
 enum { ASH_MEDIUM_UNIT = 256 };
-extern ASH_HIDDEN const uint8_t ash_medium_class[ASH_CLASS_BYTES_MAX / ASH_MEDIUM_UNIT + 1];
+extern ASH_HIDDEN const uint16_t ash_medium_bin[ASH_CLASS_BYTES_MAX / ASH_MEDIUM_UNIT + 1];
 
-/* Class of a size in ASH_SMALL_BYTES_MAX + 1 .. ASH_CLASS_BYTES_MAX. */
+/* Offset in a thread heap of the bin of a size above ASH_SMALL_BYTES_MAX, up to
+ * ASH_CLASS_BYTES_MAX. */
+ASH_INLINE size_t ash_bin_at_medium(size_t bytes) {
+    return ash_medium_bin[(bytes + ASH_MEDIUM_UNIT - 1) / ASH_MEDIUM_UNIT];
+}
+/* Class of such a size. */
 ASH_INLINE unsigned ash_class_of_medium(size_t bytes) {
-    return ash_medium_class[(bytes + ASH_MEDIUM_UNIT - 1) / ASH_MEDIUM_UNIT];
+    size_t at = ash_bin_at_medium(bytes) - offsetof(struct ash_thread_heap, bins);
+    return (unsigned)(at / sizeof(struct ash_bin));
+}
+/* Bin of such a size. */
+ASH_INLINE struct ash_bin *ash_bin_of_medium(struct ash_thread_heap *th, size_t bytes) {
+    return (struct ash_bin *)(void *)((char *)th + ash_bin_at_medium(bytes));
 }
 
 /* Class of a size up to ASH_SMALL_BYTES_MAX. */

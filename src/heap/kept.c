@@ -19,8 +19,9 @@
  * 4. Bounds. KEPT_PAGES_MOST pages together, and a part of a small heap. What would come to more is
  *    given back first, all of it: lengths that are not asked for any more make room, and one lock
  *    serves many. Spans of a few pages have a list for each length, and stay while others are asked
- *    for. A longer one stays only until a span has to be cut elsewhere: it goes back under the lock
- *    that is taken then, and its pages can be part of the next. None is kept whose mapping was
+ *    for. A longer one stays only until a span of another length is asked for: under the lock that
+ *    is taken then, the one freed last becomes that span, if it can (spans.c), and the others go
+ *    back. None is kept whose mapping was
  *    moved, since that has to be made normal, nor one that is being watched (zeroing.c).
  * 5. Giving back. Once per decay time, when the thread looks at the clock (bins.c) or another one
  *    does (visit.c); before the frontier grows or an allocation fails; when the thread ends; by
@@ -63,15 +64,29 @@ static uint32_t *kept_list(struct ash_thread_heap *th, uint64_t pages) {
     return &th->kept[(pages <= ASH_KEPT_EXACT ? pages : ASH_KEPT_LISTS) - 1];
 }
 
+/* Takes the list's first span, which is `head`. */
+static struct ash_page *kept_take_first(struct ash_thread_heap *th, uint32_t *list,
+                                        struct ash_page *head) {
+    *list = head->span.kept_next;
+    kept_count(th, -1U, -head->pages);
+    head->span.keeper = head->span.kept_next = 0;
+    return head;
+}
+
 struct ash_page *ash_kept_take(struct ash_thread_heap *th, uint64_t pages) {
     uint32_t *list = kept_list(th, pages);
     if (*list == 0) return NULL;
     struct ash_page *head = ash_page_at(th->heap, *list - 1);
-    if (head->pages != pages) return NULL;
-    *list = head->span.kept_next;
-    kept_count(th, -1U, -(uint32_t)pages);
-    head->span.keeper = head->span.kept_next = 0;
-    return head;
+    return head->pages == pages ? kept_take_first(th, list, head) : NULL;
+}
+
+static struct ash_page *kept_take_any(struct ash_thread_heap *th, unsigned list) {
+    uint32_t link = th->kept[list];
+    return link == 0 ? NULL : kept_take_first(th, &th->kept[list], ash_page_at(th->heap, link - 1));
+}
+
+struct ash_page *ash_kept_take_long(struct ash_thread_heap *th) {
+    return kept_take_any(th, ASH_KEPT_LISTS - 1);
 }
 
 bool ash_kept_put(struct ash_thread_heap *th, struct ash_page *head) {
@@ -89,9 +104,8 @@ bool ash_kept_put(struct ash_thread_heap *th, struct ash_page *head) {
 }
 
 static void kept_give_from(struct ash_thread_heap *th, unsigned list) {
-    while (th->kept[list] != 0)
-        ash_span_give(th->heap,
-                      ash_kept_take(th, ash_page_at(th->heap, th->kept[list] - 1)->pages));
+    for (struct ash_page *head; (head = kept_take_any(th, list)) != NULL;)
+        ash_span_give(th->heap, head);
 }
 
 void ash_kept_give_long(struct ash_thread_heap *th) {

@@ -8,6 +8,8 @@
 
 /* A kept span of `pages` pages, claimed (spans.c) and in no list; NULL when there is none. */
 struct ash_page *ash_kept_take(struct ash_thread_heap *th, uint64_t pages);
+/* The same of the longer ones: the one that was freed last, of whatever length. */
+struct ash_page *ash_kept_take_long(struct ash_thread_heap *th);
 /* Keeps a claimed span; false when it is none to be kept. What was kept before is given back when
  * it comes to too much. */
 bool ash_kept_put(struct ash_thread_heap *th, struct ash_page *head);

@@ -32,7 +32,8 @@ enum {
     ASH_CLASS_COUNT = 44,
     ASH_SLAB_PAGES_MAX = 64,
     ASH_CLASS_BYTES_MAX = 65536, /* larger blocks are spans */
-    ASH_SMALL_BYTES_MAX = 1024,  /* up to here the class comes from a table */
+    ASH_SMALL_BYTES_MAX = 1024,  /* up to here a block is small, and its class .. */
+    ASH_SMALL_CLASS_LAST = 19,   /* .. at most this; larger ones are medium */
     ASH_BLOCK_ALIGN = 16,
     ASH_RUN_BINS = 192, /* free runs by size: exact up to 8 pages, then 8 per doubling */
     ASH_RUN_BIN_WORDS = ASH_RUN_BINS / 64,

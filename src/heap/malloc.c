@@ -48,14 +48,14 @@ static ASH_NOINLINE void *malloc_larger_and_look(struct ash_thread_heap *th, str
 
 static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes) {
     if (ASH_UNLIKELY(bytes > ASH_CLASS_BYTES_MAX)) return malloc_span(th, bytes, 0, false);
-    struct ash_bin *bin = &th->bins[ash_class_of_medium(ASH_PLANTED(1) ? bytes - 1 : bytes)];
+    struct ash_bin *bin = ash_bin_of_medium(th, ASH_PLANTED(1) ? bytes - 1 : bytes);
     ASH_OPAQUE(bin);
     /* Not only the candidates of this sweep but the lowest free block of the window: a medium block
      * has OS pages of its own, so the fewer of them take turns, the better. */
     uint64_t *at = bin->word, word = ash_word_get(at), rest = word & (word - 1);
     if (ASH_UNLIKELY(word == 0)) return malloc_refill(th, bin);
     /* One that is used again and again never needs a refill, which else looks at the clock. */
-    if (ASH_UNLIKELY(--th->pace <= 0)) return malloc_larger_and_look(th, bin);
+    if (ASH_UNLIKELY(ash_count_down(&th->pace))) return malloc_larger_and_look(th, bin);
     uint64_t window = bin->window;
     uint32_t block_bytes = bin->block_bytes;
     bin->candidates &= rest;

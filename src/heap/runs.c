@@ -479,12 +479,14 @@ bool ash_runs_take_slab(struct ash_heap *heap, uint64_t count, unsigned class_in
     return true;
 }
 
-bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count) {
+bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count, bool grow) {
     uint64_t committed = heap->root.counts.committed;
     bool free_here = page < committed && ash_page_kind_of(ash_page_at(heap, page)) == ASH_PAGE_FREE;
     if (page < committed && !free_here) return false;
     uint64_t end = free_here ? page + ash_page_at(heap, page)->pages : page;
-    if (end < page + count && (end != committed || !frontier_grow(heap, page, count))) return false;
+    if (end < page + count) {
+        if (!grow || end != committed || !frontier_grow(heap, page, count)) return false;
+    }
     run_cut(heap, ash_page_at(heap, page), page, count, NULL);
     return true;
 }

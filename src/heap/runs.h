@@ -32,9 +32,9 @@ bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, bo
 bool ash_runs_take_slab(struct ash_heap *heap, uint64_t count, unsigned class_index, bool only,
                         uint64_t *page);
 
-/* Takes the `count` pages from `page` on, which follow a span, if all are free, growing the
- * frontier when they end at it. False, and nothing taken, otherwise. */
-bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count);
+/* Takes the `count` pages from `page` on, which follow a span, if all are free; with `grow`, it
+ * grows the frontier when they end at it. False, and nothing taken, otherwise. */
+bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count, bool grow);
 
 /* Taken pages whose content the system has just replaced by zeros: about to be given as clean. */
 void ash_runs_clean(struct ash_heap *heap, uint64_t page, uint64_t count);

@@ -33,36 +33,102 @@ static void span_ask(struct ash_page *head, size_t bytes, size_t alignment) {
     head->span.alignment = alignment;
 }
 
+/* Gives pages of a span back; the lock is held. A moved mapping is made normal, which also cleans
+ * it. */
+static void pages_give(struct ash_heap *heap, uint64_t page, uint64_t pages, bool moved) {
+    bool clean = moved && heap->os.normalize(heap->os.context, (void *)ash_page_address(heap, page),
+                                             pages << ASH_PAGE_SHIFT);
+    if (clean) ash_runs_clean(heap, page, pages);
+    ash_runs_give(heap, page, pages, !clean && !(ASH_PLANTED(24) && pages >= 4));
+}
+
+/* Makes a span that nobody else uses `pages` long where it is; false when the pages behind it do
+ * not allow it. With `grow` the frontier may move for it. The lock is held. */
+static bool span_set_pages(struct ash_heap *heap, struct ash_page *head, uint64_t pages,
+                           bool grow) {
+    uint64_t page = ash_page_number(heap, head), before = head->pages;
+    if (pages > before && !ash_runs_take_at(heap, page + before, pages - before, grow))
+        return false;
+    if (pages < before) pages_give(heap, page + pages, before - pages, head->span.moved != 0);
+    head->pages = (uint32_t)pages;
+    if (!ASH_PLANTED(18) || pages > before)
+        heap->root.counts.span += pages - before; /* wraps as it should when the span shrinks */
+    return true;
+}
+
+/* Field by field: the compiler would clear all of the descriptor by one string instruction, whose
+ * start costs more than the rest of a free. */
+static void span_wipe(struct ash_page *head) {
+    ash_page_set_kind(head, ASH_PAGE_NONE);
+    head->head = NULL;
+    head->pages = 0;
+    head->span.requested_bytes = head->span.alignment = 0;
+    head->span.moved = 0;
+    head->span.keeper = head->span.kept_next = 0;
+}
+
+void ash_span_give(struct ash_heap *heap, struct ash_page *head) {
+    uint64_t pages = head->pages;
+    bool moved = head->span.moved != 0;
+    ash_zeroing_learn(heap, head);
+    span_wipe(head);
+    heap->root.counts.span -= pages;
+    heap->root.counts.spans--;
+    if (moved && !ASH_PLANTED(23)) heap->root.counts.moved_spans--;
+    pages_give(heap, ash_page_number(heap, head), pages, moved);
+}
+
+/* The longer span that was freed last becomes one of `pages` pages. Giving it back and cutting
+ * another one would be twice the work, and mostly come to the same pages. NULL when there is none,
+ * or it cannot be so long. What else is kept of longer spans is given back. The lock is held. */
+static struct ash_page *span_adapt(struct ash_thread_heap *th, uint64_t pages) {
+    struct ash_page *head = ash_kept_take_long(th);
+    ash_kept_give_long(th); /* its pages can be part of this span, or of the next */
+    if (head == NULL || span_set_pages(th->heap, head, pages, false)) return head;
+    ash_span_give(th->heap, head);
+    return NULL;
+}
+
+/* Free pages become a span, claimed; NULL when there are none. With `zeroing` it also says what
+ * they held. The lock is held. */
+static struct ash_page *span_make(struct ash_thread_heap *th, uint64_t pages, uint64_t alignment,
+                                  struct ash_zeroing *zeroing) {
+    struct ash_heap *heap = th->heap;
+    struct ash_run_content *content = zeroing == NULL ? NULL : &zeroing->content;
+    uint64_t page;
+    ash_kept_give_long(th);
+    if (ash_kept_pages(th) == 0 || !ash_runs_take(heap, pages, alignment, false, &page, content)) {
+        ash_kept_give_held(th);
+        if (!ash_runs_take(heap, pages, alignment, true, &page, content)) return NULL;
+    }
+    struct ash_page *head = ash_page_at(heap, page);
+    head->head = head;
+    head->pages = (uint32_t)pages;
+    ash_page_set_kind(head, ASH_PAGE_KEPT);
+    heap->root.counts.span += pages;
+    heap->root.counts.spans++;
+    return head;
+}
+
 /* Pages from the heap for a span, claimed; NULL when there are none. With `zeroing` it also says
- * how the span is to be made zero. */
+ * how the span is to be made zero: then pages that are clean come first. */
 static struct ash_page *span_cut(struct ash_thread_heap *th, size_t bytes, size_t alignment,
                                  struct ash_zeroing *zeroing) {
     struct ash_heap *heap = th->heap;
-    uint64_t page, pages = ash_span_pages(bytes > 0 ? bytes : 1);
-    uint64_t unit = alignment > ASH_PAGE_BYTES ? alignment : ASH_PAGE_BYTES;
+    uint64_t pages = ash_span_pages(bytes > 0 ? bytes : 1);
+    struct ash_page *head = NULL;
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);
     ash_runs_tick(heap);
-    struct ash_run_content *content = zeroing == NULL ? NULL : &zeroing->content;
-    ash_kept_give_long(th);
-    bool taken = ash_kept_pages(th) > 0 && ash_runs_take(heap, pages, unit, false, &page, content);
-    if (!taken) {
-        ash_kept_give_held(th);
-        taken = ash_runs_take(heap, pages, unit, true, &page, content);
-    }
-    if (taken) {
-        struct ash_page *head = ash_page_at(heap, page);
-        head->head = head;
-        head->pages = (uint32_t)pages;
-        span_ask(head, bytes, alignment);
-        ash_page_set_kind(head, ASH_PAGE_KEPT);
-        heap->root.counts.span += pages;
-        heap->root.counts.spans++;
-        if (zeroing != NULL) ash_zeroing_plan(heap, head, bytes, zeroing);
-    }
+    if (zeroing == NULL && alignment <= ASH_PAGE_BYTES) head = span_adapt(th, pages);
+    if (head == NULL)
+        head =
+            span_make(th, pages, alignment > ASH_PAGE_BYTES ? alignment : ASH_PAGE_BYTES, zeroing);
+    if (head != NULL) span_ask(head, bytes, alignment);
+    if (head != NULL && zeroing != NULL) ash_zeroing_plan(heap, head, bytes, zeroing);
     ash_runs_end(heap);
     ash_lock_give(&heap->lock);
-    return taken ? ash_page_at(heap, page) : NULL;
+    return head;
 }
 
 /* The same from what the thread heap keeps, all of it dirty. */
@@ -101,37 +167,6 @@ void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment
     return span_address(heap, head);
 }
 
-/* Gives pages of a span back; the lock is held. A moved mapping is made normal, which also cleans
- * it. */
-static void pages_give(struct ash_heap *heap, uint64_t page, uint64_t pages, bool moved) {
-    bool clean = moved && heap->os.normalize(heap->os.context, (void *)ash_page_address(heap, page),
-                                             pages << ASH_PAGE_SHIFT);
-    if (clean) ash_runs_clean(heap, page, pages);
-    ash_runs_give(heap, page, pages, !clean && !(ASH_PLANTED(24) && pages >= 4));
-}
-
-/* Field by field: the compiler would clear all of the descriptor by one string instruction, whose
- * start costs more than the rest of a free. */
-static void span_wipe(struct ash_page *head) {
-    ash_page_set_kind(head, ASH_PAGE_NONE);
-    head->head = NULL;
-    head->pages = 0;
-    head->span.requested_bytes = head->span.alignment = 0;
-    head->span.moved = 0;
-    head->span.keeper = head->span.kept_next = 0;
-}
-
-void ash_span_give(struct ash_heap *heap, struct ash_page *head) {
-    uint64_t pages = head->pages;
-    bool moved = head->span.moved != 0;
-    ash_zeroing_learn(heap, head);
-    span_wipe(head);
-    heap->root.counts.span -= pages;
-    heap->root.counts.spans--;
-    if (moved && !ASH_PLANTED(23)) heap->root.counts.moved_spans--;
-    pages_give(heap, ash_page_number(heap, head), pages, moved);
-}
-
 /* Of all that free the span, one claims it. */
 static bool span_claim(struct ash_page *head) {
     uint8_t live = ASH_PAGE_SPAN;
@@ -157,22 +192,12 @@ bool ash_span_free(struct ash_thread_heap *th, struct ash_page *head) {
 
 /* Resizes without moving. The lock is taken here. */
 static bool span_resize_in_place(struct ash_heap *heap, struct ash_page *head, size_t bytes) {
-    uint64_t page = ash_page_number(heap, head), pages = ash_span_pages(bytes);
-    bool done = true;
+    uint64_t pages = ash_span_pages(bytes);
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);
-    uint64_t before = head->pages;
-    if (pages > before) {
-        done = ash_runs_take_at(heap, page + before, pages - before);
-    } else if (pages < before) {
-        pages_give(heap, page + pages, before - pages, head->span.moved != 0);
-    }
-    if (done) {
-        head->pages = (uint32_t)pages;
-        if (!ASH_PLANTED(19) || pages <= before) head->span.requested_bytes = bytes;
-        if (!ASH_PLANTED(18) || pages > before)
-            heap->root.counts.span += pages - before; /* wraps as it should when the span shrinks */
-    }
+    bool stale = ASH_PLANTED(19) && pages > head->pages;
+    bool done = span_set_pages(heap, head, pages, true);
+    if (done && !stale) head->span.requested_bytes = bytes;
     ash_runs_end(heap);
     ash_lock_give(&heap->lock);
     return done;

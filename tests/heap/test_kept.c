@@ -58,6 +58,37 @@ static void a_longer_one_stays_until_another_length_is_cut(void **state) {
     site_close(&site);
 }
 
+/* Of the longer ones, the one freed last becomes what is asked for, as far as the pages behind it
+ * allow; not for calloc, which had rather have pages that are clean. */
+static void the_longer_one_freed_last_changes_its_length(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 256 * MIB, 1);
+    uint8_t *first = span_pages(&site, 30), *wall = span_pages(&site, 8),
+            *second = span_pages(&site, 20), *end = span_pages(&site, 2);
+    ashlar_free(site.th, first);
+    ashlar_free(site.th, second);
+    expect_kept(&site, 0, 2, 50);
+    assert_ptr_equal(span_pages(&site, 12), second); /* though the best fit is elsewhere */
+    assert_int_equal(page_of(&site, second)->span.requested_bytes, 12 * PAGE);
+    expect_kept(&site, 0, 0, 0);
+    ashlar_free(site.th, second);
+    assert_ptr_equal(span_pages(&site, 2), second); /* a short one, too */
+    ashlar_free(site.th, span_pages(&site, 18));    /* none of the 18 pages behind it */
+    expect_kept(&site, 0, 1, 18);
+    assert_ptr_equal(span_pages(&site, 30), first); /* it gave way: grown, or merged and cut */
+    expect_kept(&site, 0, 0, 0);
+    ashlar_free(site.th, first);
+    uint8_t *longer = span_pages(&site, 31); /* the wall is behind it */
+    assert_true(longer >= end);
+    expect_kept(&site, 0, 0, 0);
+    ashlar_free(site.th, longer);
+    assert_ptr_equal(ashlar_calloc(site.th, 1, 24 * PAGE), first);
+    expect_kept(&site, 0, 0, 0);
+    ashlar_free(site.th, wall);
+    site_close(&site);
+}
+
 static void no_more_is_kept_than_the_bound(void **state) {
     (void)state;
     struct site site;
@@ -249,6 +280,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_freed_last_is_handed_out_first),
         cmocka_unit_test(a_longer_one_stays_until_another_length_is_cut),
+        cmocka_unit_test(the_longer_one_freed_last_changes_its_length),
         cmocka_unit_test(no_more_is_kept_than_the_bound),
         cmocka_unit_test(a_kept_span_counts_as_freed),
         cmocka_unit_test(a_span_is_kept_by_who_frees_it),
