@@ -21,7 +21,14 @@
 #include <errno.h>
 #include <string.h>
 
-enum { OPS_MAX = 2048, SLOTS = ASHLAR_RAW_SLOTS, EVERY = 8, REGION_MIB = 64, ERRNO_MARK = 4242 };
+enum {
+    OPS_MAX = 2048,
+    SLOTS = ASHLAR_RAW_SLOTS,
+    EVERY = 8,
+    REGION_MIB = 64,
+    ERRNO_MARK = 4242,
+    PAGE_BYTES = 65536
+};
 
 enum mistake { DOUBLE, INTERIOR, FOREIGN, WRONG_SIZE, MISTAKES };
 
@@ -320,6 +327,19 @@ static uintptr_t foreign_place(struct scene *s, uint64_t number) {
     return places[number % (sizeof places / sizeof *places)];
 }
 
+/* A size that is less wrong: a class or a page off, or half, or twice. */
+static size_t size_nearby(size_t bytes, uint64_t draw) {
+    const size_t sizes[] = {bytes / 2,          bytes * 2,         bytes + 1,
+                            bytes + PAGE_BYTES, bytes + bytes / 8, bytes - 1 - bytes / 8};
+    return sizes[draw % (sizeof sizes / sizeof *sizes)];
+}
+/* Blocks of both sizes are the same to the heap: of one class, or of as many pages. */
+static bool served_alike(size_t a, size_t b) {
+    uint32_t class_index = ashlar_class_of(a);
+    if (class_index != ashlar_class_of(b)) return false;
+    return class_index < ashlar_class_count() || (a - 1) / PAGE_BYTES == (b - 1) / PAGE_BYTES;
+}
+
 static void make_mistake(struct scene *s, enum mistake mistake, uint64_t draw, uint32_t thread) {
     struct blunder b = {.mistake = mistake, .claimed = (size_t)(draw >> 7) % 100000};
     struct slot *slot = find_slot(s, (size_t)(draw >> 3) % SLOTS, mistake != DOUBLE);
@@ -343,7 +363,8 @@ static void make_mistake(struct scene *s, enum mistake mistake, uint64_t draw, u
         if (slot->alignment != 0) return;
         b.pointer = slot->address;
         b.block = slot;
-        if (ashlar_class_of(b.claimed) == ashlar_class_of(slot->usable)) return;
+        if ((draw >> 33) % 2 == 0) b.claimed = size_nearby(slot->usable, draw >> 34);
+        if (served_alike(b.claimed, slot->usable)) return;
         break;
     }
     blunder(s, thread, (size_t)draw % WAYS, &b);

@@ -62,9 +62,10 @@ enum ashlar_finding_code ash_locate_fault(const struct ash_located *located, uin
     case ASH_AT_NOTHING:
         return ASHLAR_MISUSE_FOREIGN;
     case ASH_AT_FREE_RUN:
-        return ASHLAR_MISUSE_DOUBLE_FREE; /* what was here went back to the heap whole */
+        /* what was here went back to the heap whole */
+        return ASH_PLANTED(301) ? ASHLAR_MISUSE_FOREIGN : ASHLAR_MISUSE_DOUBLE_FREE;
     case ASH_AT_WASTE:
-        return ASH_PLANTED(301) ? ASHLAR_MISUSE_FOREIGN : ASHLAR_MISUSE_INTERIOR;
+        return ASHLAR_MISUSE_INTERIOR;
     case ASH_AT_BLOCK:
     case ASH_AT_SPAN:
         break;
