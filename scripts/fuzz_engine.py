@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_ROOT = Path(os.environ.get("ASHLAR_BUILD_ROOT", ROOT / "build"))
+FUZZING = BUILD_ROOT / "fuzzing"
 SEEDS = ROOT / "corpus" / "fuzz_heap"
 THREAD_SEEDS = ROOT / "corpus" / "fuzz_threads"
 REGRESSIONS = ROOT / "corpus" / "regressions"
@@ -245,11 +246,7 @@ class Campaign:
                       for p in self.corpus.glob(f"*/{kind}/id*"))
 
     def counters(self):
-        """(inputs, operations, skipped, misuses reported) of all processes together."""
-        try:
-            return struct.unpack("<4Q", self.stats.read_bytes()[:32])
-        except (OSError, struct.error):
-            return (0, 0, 0, 0)
+        return counters(self.stats)
 
     def coverage(self):
         """(edges, inputs kept), as the engine counts them."""
@@ -293,10 +290,19 @@ class Campaign:
         return "\n".join(log.read_text(errors="replace")[-2000:] for log in self.logs)
 
 
-def replay(binary, *paths):
-    """Runs a harness on files; returns what it printed."""
+def counters(stats):
+    """(inputs, operations, skipped, misuses reported) of all processes together."""
     try:
-        done = subprocess.run([*STEADY, str(binary), *map(str, paths)], env=environment(binary),
+        return struct.unpack("<4Q", Path(stats).read_bytes()[:32])
+    except (OSError, struct.error):
+        return (0, 0, 0, 0)
+
+
+def replay(binary, *paths, stats=None):
+    """Runs a harness on files; returns what it printed. `stats`: where it is to count."""
+    env = dict(environment(binary), **({"ASHLAR_FUZZ_STATS": str(stats)} if stats else {}))
+    try:
+        done = subprocess.run([*STEADY, str(binary), *map(str, paths)], env=env,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=2 * TIMEOUT_SECONDS + len(paths))
     except subprocess.TimeoutExpired as late:

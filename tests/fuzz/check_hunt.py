@@ -26,8 +26,12 @@ loader.exec_module(plants)
 
 # Ends at the first file that says so, as a harness ends at its first finding.
 PROGRAM = """#!/bin/sh
+count=0
 for file; do
-    echo "Running: $file"
+    count=$((count + 1))
+    printf "\\\\$(printf %%o $count)" >"$ASHLAR_FUZZ_STATS.new"
+    head -c 31 /dev/zero >>"$ASHLAR_FUZZ_STATS.new"
+    mv "$ASHLAR_FUZZ_STATS.new" "$ASHLAR_FUZZ_STATS"
     if grep -q %s "$file"; then
         echo "FINDING code=ASH-TEST layer=checker operation=1"
         kill -ABRT $$
