@@ -86,7 +86,7 @@ static int parse_number(const char *option, const char *argument, uint64_t most,
 static int parse_sanitizer(struct ash_campaign *campaign, const char *argument) {
     campaign->sanitizer = argument;
     if (strcmp(argument, "none") == 0 || strcmp(argument, "address") == 0) return 0;
-    return ash_bad_option("--sanitizer: none or address, not `%s`", argument);
+    return ash_bad_option("--sanitizer: none or address, not `%s`; others by --harness", argument);
 }
 
 static int parse_threads(struct ash_campaign *campaign, const char *argument) {

@@ -43,7 +43,7 @@ if(TARGET ashlar_fuzz)
     INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(FILES ${PROJECT_SOURCE_DIR}/include/ashlar/target.h
     ${PROJECT_SOURCE_DIR}/include/ashlar/trace.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ashlar)
-  set(fuzz_files cases.h engine.h harness.h mutator.h watch.h features.c mutator_libfuzzer.c
+  set(fuzz_files cases.h clean.c engine.h harness.h mutator.h watch.h features.c mutator_libfuzzer.c
     standalone_main.c)
   list(TRANSFORM fuzz_files PREPEND ${PROJECT_SOURCE_DIR}/fuzz/)
   install(FILES ${fuzz_files} DESTINATION ${CMAKE_INSTALL_DATADIR}/ashlar/fuzz)

@@ -40,6 +40,7 @@ static const struct ashlar_target *target(void) {
     if (watched != NULL) return watched;
     const struct ashlar_target *adapted = ashlar_fuzz_target();
     if (adapted == NULL) exit(2);
+    if (ash_clean_target != NULL) adapted = ash_clean_target(adapted);
     adapted = on_threads(adapted);
     if (adapted == NULL) {
         fputs("fuzz_target: the core has thread heaps, and no need of real threads\n", stderr);
