@@ -16,7 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Locks, then the steps as remote.c (F, C), visit.c (O, V), threads.c and bins.c call them. */
+/* Locks, then the steps as remote.c (F, C), visit.c (O, V), kept.c (K, T), threads.c and bins.c
+ * call them. */
 enum ash_point {
     ASH_POINT_START = 0, /* of an operation: not in the core */
     ASH_POINT_LOCK,
@@ -48,6 +49,11 @@ enum ash_point {
     ASH_POINT_ENTER, /* a bin has entered a slab */
     ASH_POINT_TAKE,  /* the candidate is gone, the block's bit yet to be cleared */
     ASH_POINT_FREE,  /* the remote summary was read, the block's bit yet to be set */
+    ASH_POINT_K2,    /* a span's kind was read, the span yet to be claimed */
+    ASH_POINT_K3,    /* it is claimed, and yet to be kept */
+    ASH_POINT_K4,    /* it is kept, and the clock yet to be set */
+    ASH_POINT_T1,    /* the first of those kept was read, and is yet to leave its list */
+    ASH_POINT_T2,    /* the span is in no list, and yet to be live */
     ASH_POINT_POOL,  /* the pool is about to change hands */
     ASH_POINT_POOLED,
     ASH_POINT_COUNT

@@ -13,6 +13,8 @@
  *                                 |          |
  *                                 +--give----+--> free run
  *
+ *    A free: K1 the kind is read (free.c), K2 the span is claimed, K3 it enters a list, K4 the
+ *    clock is set. Taking: T1 it leaves the list, T2 it is live (spans.c).
  * 3. Ownership. Lists and counts belong to the thread heap, as bins do: its slow paths change them
  *    under a mark (ASH_KEEP), visitors in their place (visit.c). The heap's counts of spans and
  *    their pages include the kept ones: keeping and taking change nothing that is shared.
@@ -26,6 +28,9 @@
  * 5. Giving back. Once per decay time, when the thread looks at the clock (bins.c) or another one
  *    does (visit.c); before the frontier grows or an allocation fails; when the thread ends; by
  *    trim. A forked child gives back what threads that are gone kept (fork.c).
+ *    Nothing is forgotten: who keeps a span counts it and then sees to it that the clock is set
+ *    (K4). Who looks at it clears it, has every thread pass a barrier, and then reads the counts;
+ *    where it finds the owner at work, it sets the clock again (step V6 of visit.c).
  * 6. Failure. Nothing here can fail. */
 #include "heap/kept.h"
 
@@ -67,6 +72,7 @@ static uint32_t *kept_list(struct ash_thread_heap *th, uint64_t pages) {
 /* Takes the list's first span, which is `head`. */
 static struct ash_page *kept_take_first(struct ash_thread_heap *th, uint32_t *list,
                                         struct ash_page *head) {
+    ASH_YIELD(T1);
     *list = head->span.kept_next;
     kept_count(th, -1U, -head->pages);
     head->span.keeper = head->span.kept_next = 0;
@@ -95,10 +101,12 @@ bool ash_kept_put(struct ash_thread_heap *th, struct ash_page *head) {
     if (pages > heap->kept_most || head->span.moved != 0) return false;
     if (ash_zeroing_watches(heap, head)) return false;
     if (ash_kept_pages(th) + pages > heap->kept_most) ash_kept_give(th);
+    ASH_YIELD(K3);
     head->span.keeper = th->id;
     head->span.kept_next = ASH_PLANTED(31) && pages > ASH_KEPT_EXACT ? 0 : *list;
     *list = (uint32_t)ash_page_number(heap, head) + 1;
     kept_count(th, 1, pages);
+    ASH_YIELD(K4);
     ash_visit_arm(heap);
     return true;
 }

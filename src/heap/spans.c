@@ -159,6 +159,7 @@ void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment
         head = span_cut(th, bytes, alignment, how);
         th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
     }
+    ASH_YIELD(T2);
     /* last: who sees a span sees all of it */
     if (head != NULL) ash_page_set_kind(head, ASH_PAGE_SPAN);
     ash_transition_end(th, before);
@@ -170,6 +171,7 @@ void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment
 /* Of all that free the span, one claims it. */
 static bool span_claim(struct ash_page *head) {
     uint8_t live = ASH_PAGE_SPAN;
+    ASH_YIELD(K2);
     /* acquire: who has claimed it sees what the span is */
     return __atomic_compare_exchange_n(&head->kind, &live, ASH_PAGE_KEPT, false, __ATOMIC_ACQUIRE,
                                        __ATOMIC_RELAXED);

@@ -24,7 +24,9 @@
  *    The owner passes the barrier somewhere. If before O1's store can be seen, then O2 comes after
  *    it, and sees V1: the owner waits. Else V3 sees the mark: the visitor leaves. Then O3 was not
  *    to be seen yet at the barrier, so O4 comes after it, and sees `asked`: the owner does the
- *    visitor's work. Whoever runs on a pooled thread heap under the pool's lock is its owner here.
+ *    visitor's work, but for what it keeps (kept.c), which it may be about to hand out: V6, the
+ *    visitor sets the clock again when there is such. Whoever runs on a pooled thread heap under
+ *    the pool's lock is its owner here.
  * 4. The visit. The pending stack is taken whole, as in C1. A complete slab that is not current is
  *    merged, the words before the summary (a free of the owner that sees an empty summary sees the
  *    words, too), and given back; the others are pushed again. Their remote summary stays as it is,
@@ -161,6 +163,8 @@ void ash_visit(struct ash_thread_heap *th, struct ash_thread_heap *owner) {
     if (ASH_PLANTED(109) || transition == ASH_QUIET || transition == ASH_REMOTE) { /* V3 */
         atomic_store_explicit(&owner->asked, 0, memory_order_relaxed);
         visit_slabs(th, owner);
+    } else if (ash_kept_pages(owner) > 0) {
+        ash_visit_arm(owner->heap); /* V6 */
     }
     ASH_YIELD(V5);
     ash_lock_give(&owner->guest); /* V5 */
@@ -194,6 +198,8 @@ void ash_visits_look(struct ash_thread_heap *th, uint64_t now) {
                                                  memory_order_acq_rel, memory_order_relaxed))
         return; /* another thread does it */
     ASH_YIELD(LOOK);
+    /* What was kept by who found the clock set, before it was claimed, is seen from here on. */
+    ash_barrier_everywhere();
     unsigned visits = 0;
     uint32_t count = __atomic_load_n(&heap->root.thread_heap_count, __ATOMIC_ACQUIRE);
     for (uint32_t id = 1; id <= count; id++) {

@@ -4,6 +4,7 @@
 
 #include "heap/kept.h"
 #include "heap/locate.h"
+#include "heap/slabs.h"
 
 static const struct ash_thread_heap *th_of(const struct site *site, unsigned thread) {
     return ash_th_of(site->threads[thread]);
@@ -196,6 +197,26 @@ static void what_is_kept_goes_back_after_a_decay(void **state) {
     }
 }
 
+/* A look that finds the thread at work leaves it what it keeps; the next one takes it. */
+static void what_a_thread_at_work_keeps_is_looked_at_again(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 2);
+    struct ashlar_thread_heap *other = site.threads[1];
+    struct ash_thread_heap *th = ash_th_of(site.th);
+    ashlar_free(site.th, span_pages(&site, 3));
+    site.os.clock_ms += 600;
+    uint32_t before = ash_transition_begin(th, ASH_REFILL);
+    for (unsigned i = 0; i < 2000; i++) ashlar_free(other, ashlar_malloc(other, 8000));
+    ash_transition_end(th, before); /* was asked, and collects */
+    expect_kept(&site, 0, 1, 3);
+    assert_int_not_equal(atomic_load(&site.heap->next_visit_ms), 0);
+    site.os.clock_ms += 600;
+    for (unsigned i = 0; i < 2000; i++) ashlar_free(other, ashlar_malloc(other, 8000));
+    expect_kept(&site, 0, 0, 0);
+    site_close(&site);
+}
+
 /* A thread that uses nothing but spans looks at the clock, too. */
 static void spans_alone_look_at_the_clock(void **state) {
     (void)state;
@@ -285,6 +306,7 @@ int main(void) {
         cmocka_unit_test(a_kept_span_counts_as_freed),
         cmocka_unit_test(a_span_is_kept_by_who_frees_it),
         cmocka_unit_test(what_is_kept_goes_back_after_a_decay),
+        cmocka_unit_test(what_a_thread_at_work_keeps_is_looked_at_again),
         cmocka_unit_test(spans_alone_look_at_the_clock),
         cmocka_unit_test(what_is_kept_serves_before_memory_ends),
         cmocka_unit_test(calloc_of_a_kept_span_is_zero),
