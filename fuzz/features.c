@@ -5,7 +5,7 @@
 #include "cases.h"
 #include "watch.h"
 
-_Static_assert(ASH_FEATURES == 4 * 256, "each feature has its case");
+_Static_assert(ASH_FEATURES == 6 * 256, "each feature has its case");
 
 void ash_feature(unsigned number) {
     switch (number % ASH_FEATURES) {
@@ -13,5 +13,7 @@ void ash_feature(unsigned number) {
         CASES256(256)
         CASES256(512)
         CASES256(768)
+        CASES256(1024)
+        CASES256(1280)
     }
 }

@@ -14,7 +14,7 @@ ash_clean_target(const struct ashlar_target *target);
 
 /* features.c. Something new to engines when it was never reported before; `number` is below
  * ASH_FEATURES. */
-enum { ASH_FEATURES = 1024 };
+enum { ASH_FEATURES = 1536 };
 void ash_feature(unsigned number);
 
 #endif
