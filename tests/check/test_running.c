@@ -121,6 +121,21 @@ static void damage_is_found(void **state) {
     expect_none(&meddler);
 }
 
+/* Nothing is live in it, and its owner may be about to give it back. */
+static void an_empty_slab_is_not_held_against_threads(void **state) {
+    struct rich *rich = (struct rich *)*state;
+    struct ash_page *queued = find_slab(rich, CLASS_16, ASH_SLAB_QUEUED, 1);
+    unsigned windows = ash_window_count(queued->block_count);
+    uint64_t words[ASH_WINDOWS_MAX], summary = queued->summary;
+    memcpy(words, queued->words, windows * sizeof *words);
+    for (unsigned i = 0; i < windows; i++) queued->words[i] = ash_full_word(queued->block_count, i);
+    queued->summary = ash_low_bits(windows);
+    struct meddler meddler = {.rich = rich};
+    expect_none(&meddler);
+    memcpy(queued->words, words, windows * sizeof *words);
+    queued->summary = summary;
+}
+
 /* More findings of one thing than are held back: those are told, and the rest is counted. */
 static void much_damage(void **state) {
     struct rich *rich = (struct rich *)*state;
@@ -444,6 +459,7 @@ static void nothing_is_held_against_threads(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(damage_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_empty_slab_is_not_held_against_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(much_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_slow_path_changed_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_dropped_hides_nothing, setup, teardown),
