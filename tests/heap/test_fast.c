@@ -87,6 +87,8 @@ static void what_is_not_fast_changes_nothing(void **state) {
     assert_false(ash_fast_free(th, block + 16));
     assert_false(ash_fast_free(th, span));
     assert_false(ash_fast_free(th, &site));
+    assert_false(ash_fast_free_sized(th_of(&site, 1), block, 100));
+    assert_false(ash_fast_free_sized(th, block + 16, 100));
     assert_false(ash_fast_free_sized(th, block, 113));
     assert_false(ash_fast_free_sized(th, block, ASH_SMALL_BYTES_MAX + 1));
     assert_true(ash_fast_free(th, block));

@@ -3,6 +3,7 @@
  * signal handler that interrupted the heap. */
 #include "heap/fork.h"
 #include "heap/remote.h"
+#include "heap/visit.h"
 
 #include "../os/last_words.h"
 #include "support.h"
@@ -284,6 +285,8 @@ static void a_handler_forks_under_the_heap_s_lock(void **state) {
     fork_child(&site);
     assert_true(ash_lock_mine(&site.heap->lock));
     ash_fork_mend(site.heap); /* not now */
+    ash_visit_answer(ash_th_of(site.th));
+    assert_int_equal(atomic_load(&ash_th_of(site.th)->asked), 1); /* but later */
     ash_lock_give(&site.heap->lock);
     expect_mended_at_the_next_slow_path(&site);
 }
@@ -345,6 +348,8 @@ static void a_handler_forks_while_its_thread_heap_is_made(void **state) {
     assert_true(ash_lock_mine(&site.heap->pool_lock));
     assert_int_equal(atomic_load(&ash_th_of(site.th)->state), ASH_THREAD_ACTIVE);
     ash_fork_mend(site.heap);
+    ash_visit_answer(ash_th_of(site.th));
+    assert_int_equal(atomic_load(&ash_th_of(site.th)->asked), 1);
     atomic_store(&ash_th_of(site.th)->transition, ASH_QUIET);
     ash_lock_give(&site.heap->pool_lock);
     expect_mended_at_the_next_slow_path(&site);
