@@ -398,6 +398,27 @@ static void begin_and_end(struct ashlar_trace *t, bool ends, uint32_t event) {
             put(t, ASHLAR_OP_RESET, 0, 0, 0, 0);
         }
 }
+/* A span is freed and allocated again by a thread that stops on its way, while another one trims,
+ * cuts a span from what came back, and frees one of the first thread's itself. */
+enum { KEPT_STOPS = 16 };
+static void kept_spans(struct ashlar_trace *t, bool taken) {
+    const uint64_t bytes = 150 * KiB;
+    for (uint64_t points = 1; points <= KEPT_STOPS; points++) {
+        for (uint32_t slot = 0; slot < 3; slot++) put(t, ASHLAR_OP_MALLOC, 0, slot, bytes, 0);
+        put(t, ASHLAR_OP_FREE, 0, 0, 0, 0);
+        stop(t, 0, points);
+        if (taken)
+            put(t, ASHLAR_OP_MALLOC, 0, 0, bytes, 0);
+        else
+            put(t, ASHLAR_OP_FREE, 0, 1, 0, 0);
+        put(t, ASHLAR_OP_TRIM, 1, 0, 0, 0);
+        put(t, ASHLAR_OP_MALLOC, 1, 3, bytes, 0);
+        put(t, ASHLAR_OP_FREE, 1, 2, 0, 0);
+        for (uint32_t slot = 0; slot < 3; slot++) put(t, ASHLAR_OP_MALLOC, 0, 4 + slot, bytes, 0);
+        put(t, ASHLAR_OP_CHECK, 0, 0, 0, 0);
+        put(t, ASHLAR_OP_RESET, 0, 0, 0, 0);
+    }
+}
 enum { GENERATED_RACES = 8 };
 static void generated_races(struct ashlar_trace *t, uint64_t n) {
     struct ashlar_generator generator = {
@@ -535,6 +556,12 @@ static bool make_races(const char *directory) {
         put(&t, ASHLAR_OP_RESET, 0, 0, 0, 0);
         begin_and_end(&t, n % 2 == 1, n / 2);
         made &= end_races(&t, directory, name);
+    }
+    for (unsigned taken = 0; taken < 2; taken++) {
+        struct ashlar_trace t;
+        begin_races(&t, false);
+        kept_spans(&t, taken != 0);
+        made &= end_races(&t, directory, taken != 0 ? "kept-taken" : "kept-freed");
     }
     for (uint64_t n = 1; n <= GENERATED_RACES; n++) {
         char name[64];

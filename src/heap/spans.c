@@ -153,8 +153,9 @@ static void *span_address(const struct ash_heap *heap, const struct ash_page *he
 void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment, bool zero) {
     struct ash_heap *heap = th->heap;
     struct ash_zeroing zeroing, *how = zero ? &zeroing : NULL;
+    struct ash_page *early = ASH_PLANTED(117) ? span_reuse(th, bytes, alignment, how) : NULL;
     uint32_t before = ash_transition_begin(th, ASH_KEEP);
-    struct ash_page *head = span_reuse(th, bytes, alignment, how);
+    struct ash_page *head = early != NULL ? early : span_reuse(th, bytes, alignment, how);
     if (head == NULL) {
         head = span_cut(th, bytes, alignment, how);
         th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);

@@ -157,6 +157,7 @@ void ash_visit(struct ash_thread_heap *th, struct ash_thread_heap *owner) {
     /* acquire: what the owner's last slow path did is seen. A remote free of its own leaves its
      * thread heap alone. */
     uint32_t transition = ASH_COLLECT;
+    if (ASH_PLANTED(118)) ash_kept_give(owner);
     if (ash_barrier_everywhere()) /* V2 */
         transition = atomic_load_explicit(&owner->transition, memory_order_acquire);
     ASH_YIELD(V3);

@@ -4,6 +4,8 @@
 #include "support.h"
 #include "trace/schedule.h"
 
+#include <ashlar/check.h>
+#include <ashlar/heap.h>
 #include <ashlar/trace.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -124,6 +126,74 @@ static void every_point_is_sound(void **state) {
             expect_sound(&trace, &options);
             ashlar_trace_free(&trace);
         }
+    }
+}
+
+/* The same with a span that is freed, kept and taken again. */
+static void every_point_of_a_kept_span_is_sound(void **state) {
+    (void)state;
+    const struct ashlar_replay_options options = {.oracle = ASHLAR_ORACLE_FULL};
+    for (unsigned taken = 0; taken < 2; taken++) {
+        for (uint64_t points = 1; points < 24; points++) {
+            struct ashlar_trace trace;
+            trace_begin(&trace, 0);
+            for (uint32_t slot = 0; slot < 3; slot++)
+                trace_add(&trace, ASHLAR_OP_MALLOC, slot, 150000, 0);
+            trace_add(&trace, ASHLAR_OP_FREE, 0, 0, 0);
+            step(&trace, 0, points);
+            trace_add(&trace, taken != 0 ? ASHLAR_OP_MALLOC : ASHLAR_OP_FREE, 1 - taken, 150000, 0);
+            step(&trace, 1, points / 3 + 1);
+            trace_add_by(&trace, 1, ASHLAR_OP_TRIM, 0, 0, 0);
+            trace_add_by(&trace, 2, ASHLAR_OP_MALLOC, 3, 150000, 0);
+            trace_add_by(&trace, 1, ASHLAR_OP_FREE, 2, 0, 0);
+            trace_add(&trace, ASHLAR_OP_MALLOC, 4, 150000, 0);
+            expect_sound(&trace, &options);
+            ashlar_trace_free(&trace);
+        }
+    }
+}
+
+/* A span that two threads free at once: one frees it, the other is told. */
+struct claim {
+    struct ashlar_thread_heap *threads[2];
+    void *span;
+    unsigned told;
+};
+
+static void is_told(void *context, const struct ashlar_misuse *misuse) {
+    struct claim *claim = context;
+    assert_int_equal(misuse->code, ASHLAR_MISUSE_DOUBLE_FREE);
+    assert_int_equal(misuse->address, (uintptr_t)claim->span);
+    claim->told++;
+}
+
+static void frees_the_span(void *context, uint32_t thread) {
+    struct claim *claim = context;
+    ashlar_free(claim->threads[thread], claim->span);
+}
+
+static void one_of_two_frees_claims_a_span(void **state) {
+    (void)state;
+    for (uint64_t points = 1; points < 24; points++) {
+        struct claim claim = {.told = 0};
+        struct ashlar_heap_options options = {.on_misuse = is_told, .context = &claim};
+        struct ashlar_heap *heap;
+        struct ashlar_check_report report;
+        assert_int_equal(ashlar_heap_create(&options, &heap), ASHLAR_OK);
+        for (unsigned i = 0; i < 2; i++)
+            assert_int_equal(ashlar_thread_heap_acquire(heap, &claim.threads[i]), ASHLAR_OK);
+        claim.span = ashlar_malloc(claim.threads[0], 150000);
+        struct ash_schedule *schedule = ash_schedule_open(frees_the_span, &claim);
+        bool first = ash_schedule_run(schedule, 0, points);
+        bool second = ash_schedule_run(schedule, 1, ASH_TO_THE_END);
+        if (!first) assert_true(ash_schedule_run(schedule, 0, ASH_TO_THE_END));
+        if (!second) assert_true(ash_schedule_run(schedule, 1, ASH_TO_THE_END));
+        ash_schedule_close(schedule);
+        assert_int_equal(claim.told, 1);
+        enum ashlar_verdict verdict =
+            ashlar_check_heap(heap, ASHLAR_CHECK_FULL, NULL, NULL, &report);
+        assert_int_equal(verdict, ASHLAR_SOUND);
+        ashlar_heap_destroy(heap);
     }
 }
 
@@ -255,6 +325,8 @@ int main(void) {
         cmocka_unit_test(tasks_begin_anew),
         cmocka_unit_test(tasks_wait_for_locks),
         cmocka_unit_test(every_point_is_sound),
+        cmocka_unit_test(every_point_of_a_kept_span_is_sound),
+        cmocka_unit_test(one_of_two_frees_claims_a_span),
         cmocka_unit_test(operations_on_a_busy_slot_are_skipped),
         cmocka_unit_test(deadlock_is_found_and_minimised),
         cmocka_unit_test(stranded_blocks_are_found),
