@@ -113,6 +113,50 @@ static void memory_of_the_caller_s_is_never_purged(void **state) {
     site_close(&site);
 }
 
+static const struct ash_heap *purging;
+static unsigned marked, purges;
+
+static bool look_at_the_mark(void *context, void *address, size_t bytes) {
+    (void)context;
+    (void)address;
+    (void)bytes;
+    purges++;
+    marked += atomic_load(&purging->root.transition) == ASH_RUNS;
+    return false;
+}
+
+/* Whoever looks from outside while pages change hands sees that they do. */
+static void pages_change_hands_under_a_mark(void **state) {
+    (void)state;
+    struct site site;
+    site_open_plain(&site, 64 * MIB, 1);
+    purging = site.heap;
+    marked = purges = 0;
+    bool (*purge)(void *, void *, size_t) = site.heap->os.purge;
+    site.heap->os.purge = look_at_the_mark;
+    void *span = span_pages(&site, 3), *other = span_pages(&site, 3), *wall = span_pages(&site, 2);
+    ashlar_free(site.th, span);
+    site.os.clock_ms += 600;
+    ashlar_free(site.th, wall); /* what was freed before is due */
+    assert_int_equal(purges, 1);
+    site.os.clock_ms += 600;
+    void *cut = span_pages(&site, 2);
+    assert_true(purges > 1);
+    unsigned before = purges;
+    site.os.clock_ms += 600;
+    assert_ptr_equal(ashlar_realloc(site.th, other, 2 * PAGE), other);
+    assert_true(purges > before);
+    before = purges;
+    ashlar_trim(site.public_heap, site.th);
+    assert_true(purges > before);
+    assert_int_equal(marked, purges);
+    assert_int_equal(atomic_load(&site.heap->root.transition), ASH_QUIET);
+    site.heap->os.purge = purge;
+    ashlar_free(site.th, other);
+    ashlar_free(site.th, cut);
+    site_close(&site);
+}
+
 static void never_purge_leaves_purging_to_trim(void **state) {
     (void)state;
     struct site site;
@@ -235,6 +279,7 @@ int main(void) {
         cmocka_unit_test(a_walk_ends_in_the_middle_of_changes),
         cmocka_unit_test(a_wrong_count_of_dirty_pages_ends_a_purge),
         cmocka_unit_test(memory_of_the_caller_s_is_never_purged),
+        cmocka_unit_test(pages_change_hands_under_a_mark),
         cmocka_unit_test(never_purge_leaves_purging_to_trim),
         cmocka_unit_test(a_reset_of_clean_pages_makes_nothing_due),
         cmocka_unit_test(one_moved_span_too_many_is_copied),
