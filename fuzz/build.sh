@@ -7,7 +7,7 @@
 # CC, CXX, CFLAGS, CXXFLAGS, LIB_FUZZING_ENGINE; OUT for what is to be run, WORK for the rest. In
 # OUT each harness gets NAME, NAME_seed_corpus.zip, NAME.dict and NAME.options.
 set -eu -o pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 : "${CC:?}" "${CXX:?}" "${CFLAGS?}" "${CXXFLAGS?}" "${LIB_FUZZING_ENGINE:?}" "${OUT:?}" "${WORK:?}"
 
 harnesses=("$@")

@@ -81,11 +81,12 @@ def build_environment(sanitizer, engine, out, work):
 
 
 class Output(NamedTuple):
-    """One harness as it lies in OUT."""
+    """One harness as it lies in OUT; checks count in `facts`."""
     out: Path
     name: str
     sanitizer: str
     engine: str
+    facts: dict
 
     @property
     def program(self):
@@ -96,9 +97,15 @@ class Output(NamedTuple):
         return self.out / f"{self.name}_seed_corpus.zip"
 
     def run(self, *command, cwd, seconds=120, **more):
-        """As a runner does it: not where it was built, OUT not known. (exit code, what it said)"""
+        """As a runner does it: not where it was built, OUT not known, with the options for sanitizers
+        that lie beside it. (exit code, what it said)"""
         env = {**os.environ, **RUNNER, **more}
         env.pop("OUT", None)
+        parser = configparser.ConfigParser()
+        parser.read(self.out / f"{self.name}.options")
+        for section in {"asan", "msan", "ubsan"} & set(parser.sections()):
+            for option in parser[section].items():
+                env[f"{section.upper()}_OPTIONS"] += ":" + "=".join(option)
         try:
             done = subprocess.run([*fe.STEADY, *map(str, command)], cwd=cwd, env=env,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -183,6 +190,7 @@ def sanitizer(o, _tmp):
     calls = {kind: len(re.findall(rf"callq?\s+[0-9a-f]+\s+<{pattern}", code))
              for kind, pattern in CALLS.items()}
     wanted = CALL_OF[o.sanitizer]
+    o.facts["calls"] = calls[wanted]
     if calls[wanted] < CALLS_MIN[wanted]:
         return f"{calls[wanted]} calls of {wanted}, not {CALLS_MIN[wanted]}"
     mixed = [kind for kind in calls if kind != wanted and calls[kind] > CALLS_MAX[kind]]
@@ -208,7 +216,7 @@ def starts(o, tmp):
     if code != 0 or f"Done {RUNS} runs" not in said:
         return f"exit {code} instead of {RUNS} runs" + tail(said)
     edges = re.search(r"INFO: Loaded \d+ modules? +\((\d+) (inline 8-bit counters|guards)\)", said)
-    seen = int(edges.group(1)) if edges else 0
+    o.facts["edges"] = seen = int(edges.group(1)) if edges else 0
     return None if seen > EDGES_MIN else f"{seen} edges, not more than {EDGES_MIN}"
 
 
@@ -217,10 +225,13 @@ def seeds(o, tmp):
     if o.engine == "libfuzzer":
         code, said = o.run(o.program, "-runs=0", *LIMITS, tmp / "seeds", cwd=tmp, seconds=900)
         ran = re.search(r"INFO: seed corpus: files: (\d+)", said)
-        ran = int(ran.group(1)) if ran and "INITED" in said else 0
+        reached = re.search(r"INITED cov: (\d+)", said)
+        ran = int(ran.group(1)) if ran and reached else 0
+        o.facts["reached"] = int(reached.group(1)) if reached else 0
     else:
         code, said = o.run(o.program, *files, cwd=tmp, seconds=900)
         ran = said.count("Execution successful")
+    o.facts["seeds"] = ran
     if code == 0 and ran == len(files):
         return None
     return f"exit {code}, {ran} seeds of {len(files)}" + tail(said)
@@ -238,6 +249,7 @@ def fuzzes(o, tmp):
     code, said = o.run("afl-showmap", "-C", "-q", "-m", "none", "-t", "25000", "-i", tmp / "seeds",
                        "-o", tmp / "map", "--", o.program, cwd=tmp, seconds=900, **env)
     tuples = len((tmp / "map").read_text().splitlines()) if (tmp / "map").exists() else 0
+    o.facts["reached"] = tuples
     if code != 0 or tuples <= EDGES_MIN:
         return f"afl-showmap: exit {code}, {tuples} edges, not more than {EDGES_MIN}" + tail(said)
     (tmp / "first").mkdir()

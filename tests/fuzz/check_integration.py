@@ -103,7 +103,7 @@ def check_docker(root, folder, image, found):
     found.need(re.search(r"^COPY \S*build\.sh \$SRC/(build\.sh)?$", text, re.M), folder,
                "copies its build.sh")
     script = (root / folder / "build.sh").read_text()
-    found.need(script.rstrip().endswith('exec "$SRC/ashlar/fuzz/build.sh"'), folder,
+    found.need(script.rstrip().endswith('exec "$SRC/ashlar/fuzz/build.sh" "$@"'), folder,
                "calls fuzz/build.sh")
     found.need("WORKDIR $SRC/ashlar" in lines, folder, "works in $SRC/ashlar")
 

@@ -81,7 +81,7 @@ def output(tmp, sanitizer="address", engine="libfuzzer", *, name="toy", compiler
     archive(out, name, {f"{n}": bytes([n, 0, 1, 2, 3]) for n in range(120)})
     (out / f"{name}.dict").write_text('# a word\nname="a\\x00b"\n"c"\n')
     (out / f"{name}.options").write_text("[libfuzzer]\nmax_len = 100\n")
-    return fc.Output(out, name, sanitizer, engine)
+    return fc.Output(out, name, sanitizer, engine, {})
 
 
 def archive(out, name, members):
