@@ -311,14 +311,15 @@ def replay(binary, *paths, stats=None):
 
 
 def classify(text):
-    """(layer, code) of what a harness printed about a finding."""
-    found = re.search(r"^FINDING code=(\S+) layer=(\S+)", text, re.M)
+    """(layer, code) of what a harness printed about a finding. Not by lines: the rest of what a
+    driver had to say may come in the middle of one."""
+    found = re.search(r"FINDING code=(\S+) layer=(\S+)", text, re.M)
     if found:
         return found.group(2), found.group(1)
-    found = re.search(r"^ashlar: internal error: (?:.*/)?(\S+:\d+): not true: (.*)$", text, re.M)
+    found = re.search(r"ashlar: internal error: (?:.*/)?(\S+:\d+): not true: (.*)$", text, re.M)
     if found:
         return "assertion", f"{found.group(1)} {found.group(2)}"
-    found = re.search(r"^(?:.*/)?(\S+:\d+):\d+: runtime error: (.*)$", text, re.M)
+    found = re.search(r"(?:.*/)?(\S+:\d+):\d+: runtime error: (.*)$", text, re.M)
     if found:
         return "sanitizer", f"UBSan {found.group(1)} {found.group(2)}"
     found = re.search(r"ERROR: AddressSanitizer: (\S+)", text)

@@ -91,6 +91,9 @@ expect("bug 1: not found by mutation, but found",
 expect("mutation starts from what does not show it", started[1] == ["a", "c"])
 expect("bug 2: medians of two of three runs",
        lines["2"][3:] == ["0", "2", "of", "3", "2.0", "20", "checker", "ASH-TEST"])
+expect("inputs that show a bug are left",
+       [(scratch / "fuzzing" / f"plant-libfuzzer-{n}.input").exists() for n in (1, 2, 3)] ==
+       [True, True, False])
 expect("bug 3 is missed", lines["3"][3:] == ["0", "0", "of", "3", "MISSED"])
 expect("the sum", "2 of 3 planted bugs found with libfuzzer, 1 of them by mutation"
        in said.getvalue())
