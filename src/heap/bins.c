@@ -178,7 +178,7 @@ static bool bin_stays(struct ash_bin *bin, const struct ash_page *head) {
     uint64_t left = ash_word_get(bin->word);
     if (left == 0) return false;
     uint64_t all = ash_full_word(head->block_count, bin->window_index);
-    if (ASH_PLANTED(30)) all = ash_low_bits(window_blocks(head));
+    if (ASH_PLANTED(30) && ash_count_bits(all) < window_blocks(head)) return false;
     if (ash_count_bits(left) * STAY_SHARE < ash_count_bits(all)) return false;
     bin->candidates = bin_offer(bin, left);
     return true;
