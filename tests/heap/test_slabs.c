@@ -506,6 +506,30 @@ static void rare_mallocs_give_a_peak_back(void **state) {
     }
 }
 
+/* The first pages that begin to wait have the clock looked at soon; others have nothing to add. */
+static void only_the_first_to_wait_hastens_the_clock(void **state) {
+    (void)state;
+    struct site site;
+    site_open_plain(&site, 64 * MIB, 1);
+    struct ash_thread_heap *th = ash_th_of(site.th);
+    void *first = span_pages(&site, 3), *wall = span_pages(&site, 2), *next = span_pages(&site, 3);
+    th->pace = 500;
+    ashlar_free(site.th, first);
+    assert_int_equal(th->pace, 1);
+    th->pace = 500;
+    ashlar_free(site.th, next);
+    assert_int_equal(th->pace, 500);
+    ashlar_free(site.th, wall);
+    site_close(&site);
+    site_open(&site, 64 * MIB, 1); /* what is kept does not wait */
+    th = ash_th_of(site.th);
+    first = span_pages(&site, 3);
+    th->pace = 500;
+    ashlar_free(site.th, first);
+    assert_int_equal(th->pace, 500);
+    site_close(&site);
+}
+
 static void empty_current_slabs_go_back_after_a_decay(void **state) {
     (void)state;
     struct site site;
@@ -546,6 +570,7 @@ int main(void) {
         cmocka_unit_test(an_only_slab_gets_untouched_pages),
         cmocka_unit_test(further_slabs_get_the_lowest_pages),
         cmocka_unit_test(rare_mallocs_give_a_peak_back),
+        cmocka_unit_test(only_the_first_to_wait_hastens_the_clock),
         cmocka_unit_test(empty_current_slabs_go_back_after_a_decay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
