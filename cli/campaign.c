@@ -453,7 +453,7 @@ void ash_campaign_progress(const struct ash_campaign *campaign, struct ash_progr
 struct walk {
     ash_artifact_visitor *visit;
     void *context;
-    bool ended;
+    bool ended, all;
 };
 
 static void walk_folder(void *context, const char *path) {
@@ -461,9 +461,9 @@ static void walk_folder(void *context, const char *path) {
     DIR *folder = opendir(path);
     for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
         char inner[ASH_PATH_BYTES];
-        bool named = strncmp(entry->d_name, "crash-", 6) == 0 ||
-                     strncmp(entry->d_name, "timeout-", 8) == 0 ||
-                     strncmp(entry->d_name, "id:", 3) == 0;
+        bool named =
+            (walk->all && entry->d_name[0] != '.') || strncmp(entry->d_name, "crash-", 6) == 0 ||
+            strncmp(entry->d_name, "timeout-", 8) == 0 || strncmp(entry->d_name, "id:", 3) == 0;
         if (!named || walk->ended || !ash_path(inner, "%s/%s", path, entry->d_name)) continue;
         walk->ended = !walk->visit(walk->context, inner, entry->d_name);
     }
@@ -477,4 +477,11 @@ void ash_campaign_artifacts(const struct ash_campaign *campaign, ash_artifact_vi
     if (ash_path(path, "%s/artifacts", campaign->folder)) walk_folder(&walk, path);
     each_instance(campaign, "crashes", walk_folder, &walk);
     each_instance(campaign, "hangs", walk_folder, &walk);
+}
+
+void ash_campaign_seeds(const struct ash_campaign *campaign, ash_artifact_visitor *visit,
+                        void *context) {
+    struct walk walk = {.visit = visit, .context = context, .all = true};
+    char path[ASH_PATH_BYTES];
+    if (ash_path(path, "%s/seeds", campaign->folder)) walk_folder(&walk, path);
 }

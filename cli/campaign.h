@@ -52,6 +52,10 @@ typedef bool ash_artifact_visitor(void *context, const char *path, const char *n
 void ash_campaign_artifacts(const struct ash_campaign *campaign, ash_artifact_visitor *visit,
                             void *context);
 
+/* And for each input that the campaign starts from. */
+void ash_campaign_seeds(const struct ash_campaign *campaign, ash_artifact_visitor *visit,
+                        void *context);
+
 /* The harness for single inputs. */
 const char *ash_campaign_replayer(const struct ash_campaign *campaign);
 /* Becomes the program, with the environment that harnesses want. What runs for triage does not

@@ -419,10 +419,36 @@ static bool seen_before(struct ash_triage *triage, const char *path) {
     return false;
 }
 
+/* The input showed something: it is known, or becomes a finding. */
+static bool settle(struct ash_triage *triage, const char *path,
+                   const struct ash_signature *signature, double seconds) {
+    struct ashlar_trace trace;
+    struct ash_found *old = known(triage, signature);
+    if (old != NULL) {
+        old->inputs++;
+        return true;
+    }
+    if (!ashlar_trace_load(path, ASHLAR_FORMAT_RAW, &trace, NULL)) return true;
+    if (trace.count > INPUT_OPS) trace.count = INPUT_OPS;
+    struct ash_found found = {.first = *signature, .inputs = 1, .seconds = seconds};
+    bool entered = enter(triage, &found, &trace);
+    ashlar_trace_free(&trace);
+    return entered;
+}
+
+bool ash_triage_seed(struct ash_triage *triage, const char *path) {
+    struct ash_signature signature;
+    double seconds = ash_clock() - triage->campaign->started;
+    if (!run_input(triage, path, triage->campaign->timeout, &signature)) return false;
+    if (triage->server <= 0)
+        return true; /* a harness that does not start is the engine's to tell */
+    if (!signature.bad || signature.exhausted || signature.hangs) return true;
+    return settle(triage, path, &signature, seconds);
+}
+
 bool ash_triage_input(struct ash_triage *triage, const char *path, const char *name) {
     const struct ash_campaign *campaign = triage->campaign;
     struct ash_signature signature;
-    struct ashlar_trace trace;
     if (seen_before(triage, path)) return true;
     if (triage->looked >= ASH_LOOKED_MOST || triage->count == ASH_FOUND_MOST ||
         ash_clock() > campaign->ends + OVER_SECONDS) {
@@ -430,6 +456,7 @@ bool ash_triage_input(struct ash_triage *triage, const char *path, const char *n
         return true;
     }
     triage->looked++;
+    double seconds = ash_clock() - campaign->started;
     if (!run_input(triage, path, SLOW * campaign->timeout, &signature)) return false;
     bool timed_out = strncmp(name, "timeout-", 8) == 0 || strstr(path, "/hangs/") != NULL;
     if (!signature.bad && timed_out) {
@@ -446,16 +473,5 @@ bool ash_triage_input(struct ash_triage *triage, const char *path, const char *n
         triage->exhausted++;
         return true;
     }
-    struct ash_found *old = known(triage, &signature);
-    if (old != NULL) {
-        old->inputs++;
-        return true;
-    }
-    if (!ashlar_trace_load(path, ASHLAR_FORMAT_RAW, &trace, NULL)) return true;
-    if (trace.count > INPUT_OPS) trace.count = INPUT_OPS;
-    struct ash_found found = {.first = signature, .inputs = 1};
-    found.seconds = ash_clock() - campaign->started;
-    bool entered = enter(triage, &found, &trace);
-    ashlar_trace_free(&trace);
-    return entered;
+    return settle(triage, path, &signature, seconds);
 }

@@ -55,5 +55,7 @@ struct ash_triage {
  * over. False: not possible, and said why. */
 void ash_triage_end(struct ash_triage *triage);
 bool ash_triage_input(struct ash_triage *triage, const char *path, const char *name);
+/* The same for an input that no engine has complained about: it may well be sound. */
+bool ash_triage_seed(struct ash_triage *triage, const char *path);
 
 #endif

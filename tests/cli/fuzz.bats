@@ -34,9 +34,36 @@ fuzzes() {
     grep -q '^ASH-ORACLE-CRASH in ' "$tmp/out"
     grep -q '^  frame  *libteach.so+0x' "$tmp/out"
     rm -r "$tmp/fuzz"
-    TEACH_BUG=merge-keeps-link exits 1 fuzz --harness "$HARNESSES/fuzz_teach_libfuzzer" --first \
-        --time 60 --timeout 1 -o "$tmp/fuzz"
+    cat >"$tmp/hangs.c" <<'END'
+#include <stdlib.h>
+void *hangs_malloc(size_t bytes) {
+    while (bytes > 100000 && bytes < 1 << 20) {
+    }
+    return malloc(bytes);
+}
+void *hangs_calloc(size_t count, size_t bytes) { return calloc(count, bytes); }
+void hangs_free(void *block) { free(block); }
+END
+    cc -shared -fPIC -O1 "$tmp/hangs.c" -o "$tmp/libhangs.so"
+    exits 1 fuzz --target "$tmp/libhangs.so" --prefix hangs_ --first --time 16 --timeout 1 \
+        -o "$tmp/fuzz"
     grep -q 'it does not return' "$tmp/out"
+}
+
+# No engine sees such an end.
+@test "a target that ends the process is a finding" {
+    cat >"$tmp/ends.c" <<'END'
+#include <stdlib.h>
+void *ends_malloc(size_t bytes) {
+    if (bytes > 100000 && bytes < 1 << 20) _Exit(0);
+    return malloc(bytes);
+}
+void *ends_calloc(size_t count, size_t bytes) { return calloc(count, bytes); }
+void ends_free(void *block) { free(block); }
+END
+    cc -shared -fPIC -O1 "$tmp/ends.c" -o "$tmp/libends.so"
+    exits 1 fuzz --target "$tmp/libends.so" --prefix ends_ --first --time 30 -o "$tmp/fuzz"
+    grep -q '^ASH-ORACLE-CRASH in ' "$tmp/out"
 }
 
 # It sleeps once in each process: longer than the limit, shorter than three times as long.
@@ -65,7 +92,7 @@ END
 }
 
 @test "a sound target: exit 0, and its corpus is taken up again" {
-    fuzzes 0 "" --time 4 --json
+    fuzzes 0 "" --time 8 --json
     json 'last | .verdict == "sound" and .findings == 0 and .executions > 10 and .edges > 100'
     kept=$(find "$tmp/fuzz/corpus" -type f | wc -l)
     [ "$kept" -gt 10 ]
