@@ -59,7 +59,7 @@ static void medium_blocks_go_fast(void **state) {
         size_t bytes = ash_classes[i].block_bytes;
         warm(&site, bytes);
         void *block = ashlar_malloc(site.th, bytes);
-        struct ash_page *page = NULL;
+        struct ash_page *page = page_of(&site, block);
         uint64_t index = 0;
         assert_true(ash_fast_find(th_of(&site, 0), block, &page, &index));
         assert_true(ash_fast_live(page, index));
