@@ -54,6 +54,7 @@ for shape in 1 2; do
     done
     sound kept -DSHAPE=$shape
 done
+sound pool
 for row in "1 2 1" "2 1 1" "3 1 1" "4 1 1" "5 1 1" "6 1 1" "7 1 2" "8 2 2"; do
     # shellcheck disable=SC2086
     set -- $row
@@ -61,3 +62,4 @@ for row in "1 2 1" "2 1 1" "3 1 1" "4 1 1" "5 1 1" "6 1 1" "7 1 2" "8 2 2"; do
 done
 found kept 1 -DSHAPE=2
 for error in 2 3 4 5 6 7 8; do found kept $error -DSHAPE=1; done
+for error in 1 2 3 4; do found pool $error; done
