@@ -11,6 +11,7 @@
  *    outlives the kills and crashes by which fuzzed processes end, buffered output would not.
  */
 #include "harness.h"
+#include "base/foreign.h"
 #include "engine.h"
 
 #include <fcntl.h>
@@ -77,6 +78,7 @@ bool ash_fuzz_input(const uint8_t *data, size_t size, const char *file,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct ash_fuzz_outcome outcome;
+    ash_foreign_wrote(data, size); /* AFL++'s driver does not say so, as libFuzzer does */
     if (!ash_fuzz_input(data, size, NULL, &outcome)) abort();
     return 0;
 }
