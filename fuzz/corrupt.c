@@ -116,6 +116,12 @@ static bool counted(const struct ash_corruption *change) {
     PAGE(place, reciprocal), PAGE(place, words), PAGE(place, owner), PAGE(place, full_tail),       \
         PAGE(place, head), PAGE(place, page_offset_bytes), PAGE(place, block_count),               \
         PAGE(place, kind), PAGE(place, class_index), PAGE(place, pending_next)
+#define SPAN(place)                                                                                \
+    LINE0(place), PAGE(place, remote_summary), PAGE(place, pages), PAGE(place, span.moved),        \
+        MAY(place, struct ash_page, span.requested_bytes, as_many_pages,                           \
+            "a size that needs as many pages is as good"),                                         \
+        MAY(place, struct ash_page, span.alignment, aligned_anyway,                                \
+            "an alignment that the address has anyway is as good")
 
 static const char pacing[] = "pacing: any value gives a sound heap";
 static const char creators[] = "a choice of the creator's, of which there is no copy";
@@ -256,23 +262,9 @@ const struct ash_field ash_fields[] = {
     PAGE(ASH_IN_SLAB_BODY, remote_summary),
     PAGE(ASH_IN_SLAB_BODY, slab_pages),
 
-    LINE0(ASH_IN_SPAN),
-    PAGE(ASH_IN_SPAN, remote_summary),
-    PAGE(ASH_IN_SPAN, pages),
-    MAY(ASH_IN_SPAN, struct ash_page, span.requested_bytes, as_many_pages,
-        "a size that needs as many pages is as good"),
-    MAY(ASH_IN_SPAN, struct ash_page, span.alignment, aligned_anyway,
-        "an alignment that the address has anyway is as good"),
-    PAGE(ASH_IN_SPAN, span.moved),
+    SPAN(ASH_IN_SPAN),
 
-    LINE0(ASH_IN_KEPT),
-    PAGE(ASH_IN_KEPT, remote_summary),
-    PAGE(ASH_IN_KEPT, pages),
-    MAY(ASH_IN_KEPT, struct ash_page, span.requested_bytes, as_many_pages,
-        "a size that needs as many pages is as good"),
-    MAY(ASH_IN_KEPT, struct ash_page, span.alignment, aligned_anyway,
-        "an alignment that the address has anyway is as good"),
-    PAGE(ASH_IN_KEPT, span.moved),
+    SPAN(ASH_IN_KEPT),
     PAGE(ASH_IN_KEPT, span.keeper),
     PAGE(ASH_IN_KEPT, span.kept_next),
 

@@ -6,23 +6,14 @@ next one starts, and the end is a table, the findings and exit 1.
   check_campaign.py SOURCE_DIRECTORY SCRATCH_DIRECTORY
 """
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
-import os
-import shutil
 import sys
 from pathlib import Path
 
+from script import load
+
 root, scratch = Path(sys.argv[1]), Path(sys.argv[2])
-shutil.rmtree(scratch, ignore_errors=True)
-scratch.mkdir(parents=True)
-os.environ["ASHLAR_BUILD_ROOT"] = str(scratch)
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(root / "scripts"))
-loader = importlib.machinery.SourceFileLoader("fuzz", str(root / "scripts/fuzz"))
-fuzz = importlib.util.module_from_spec(importlib.util.spec_from_loader("fuzz", loader))
-loader.exec_module(fuzz)
+fuzz = load(root, "fuzz", scratch)
 turns = []
 
 

@@ -5,24 +5,16 @@ a bug, that mutation starts from the others, the medians of several runs, and th
   check_hunt.py SOURCE_DIRECTORY SCRATCH_DIRECTORY
 """
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
-import os
-import shutil
 import sys
 from pathlib import Path
 
+from script import load
+
 root, scratch = Path(sys.argv[1]), Path(sys.argv[2])
-shutil.rmtree(scratch, ignore_errors=True)
-(scratch / "corpus").mkdir(parents=True)
+plants = load(root, "fuzz-plants", scratch)
+(scratch / "corpus").mkdir()
 (scratch / "fuzz").mkdir()
-os.environ["ASHLAR_BUILD_ROOT"] = str(scratch)
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(root / "scripts"))
-loader = importlib.machinery.SourceFileLoader("plants", str(root / "scripts/fuzz-plants"))
-plants = importlib.util.module_from_spec(importlib.util.spec_from_loader("plants", loader))
-loader.exec_module(plants)
 
 # Ends at the first file that says so, as a harness ends at its first finding.
 PROGRAM = """#!/bin/sh
