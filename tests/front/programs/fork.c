@@ -22,6 +22,11 @@ enum { BUSY = 3, SLOTS = 200, FORKS = 40, SIGNALS = 100 };
 
 #pragma weak ashlar_verify /* not there when a program for preloading is linked */
 
+/* AddressSanitizer's own malloc, of which each new thread has some, may be locked for ever in the
+ * child of a process with threads. */
+void __asan_init(void);
+#pragma weak __asan_init
+
 static atomic_bool stop;
 static char left_none[PTHREAD_DESTRUCTOR_ITERATIONS + 1];
 
@@ -96,9 +101,11 @@ static void child(void) {
     pthread_t thread;
     EXPECT(thread_heaps_in_use() <= 2);
     shuffle(7, 5000, of_parent);
-    EXPECT(pthread_create(&thread, NULL, be_new, NULL) == 0);
-    EXPECT(pthread_join(thread, NULL) == 0);
-    EXPECT(thread_heaps_in_use() == (keys_short ? 1 : 2)); /* the shared one among them */
+    if (__asan_init == NULL) {
+        EXPECT(pthread_create(&thread, NULL, be_new, NULL) == 0);
+        EXPECT(pthread_join(thread, NULL) == 0);
+        EXPECT(thread_heaps_in_use() == (keys_short ? 1 : 2)); /* the shared one among them */
+    }
     expect_child(grandchild);
     empty(of_parent);
     expect_sound();
