@@ -479,6 +479,16 @@ bool ash_runs_take_slab(struct ash_heap *heap, uint64_t count, unsigned class_in
     return true;
 }
 
+bool ash_runs_fits_here(const struct ash_heap *heap, uint64_t page, uint64_t held, uint64_t count) {
+    const struct ash_page *behind = ash_page_at(heap, page + held);
+    uint64_t room = held;
+    if (page + held < heap->root.counts.committed && ash_page_kind_of(behind) == ASH_PAGE_FREE)
+        room += behind->pages;
+    unsigned tightest = bin_used_from(heap, bin_of(count));
+    return count <= room &&
+           (tightest >= bin_of(room) || linked(heap, heap->runs.heads[tightest]) == behind);
+}
+
 bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count, bool grow) {
     uint64_t committed = heap->root.counts.committed;
     bool free_here = page < committed && ash_page_kind_of(ash_page_at(heap, page)) == ASH_PAGE_FREE;

@@ -32,6 +32,10 @@ bool ash_runs_take(struct ash_heap *heap, uint64_t count, uint64_t alignment, bo
 bool ash_runs_take_slab(struct ash_heap *heap, uint64_t count, unsigned class_index, bool only,
                         uint64_t *page);
 
+/* Whether `count` pages from `page` on, of which `held` are taken and those behind may be free, are
+ * where they would be taken if those held were given back: no free run is a tighter fit. */
+bool ash_runs_fits_here(const struct ash_heap *heap, uint64_t page, uint64_t held, uint64_t count);
+
 /* Takes the `count` pages from `page` on, which follow a span, if all are free; with `grow`, it
  * grows the frontier when they end at it. False, and nothing taken, otherwise. */
 bool ash_runs_take_at(struct ash_heap *heap, uint64_t page, uint64_t count, bool grow);

@@ -79,13 +79,18 @@ void ash_span_give(struct ash_heap *heap, struct ash_page *head) {
 }
 
 /* The longer span that was freed last becomes one of `pages` pages. Giving it back and cutting
- * another one would be twice the work, and mostly come to the same pages. NULL when there is none,
- * or it cannot be so long. What else is kept of longer spans is given back. The lock is held. */
+ * another one would be twice the work, and often come to the same pages. NULL when there is none,
+ * or other pages fit more tightly: then all that is kept of longer spans is given back. The lock is
+ * held. */
 static struct ash_page *span_adapt(struct ash_thread_heap *th, uint64_t pages) {
+    struct ash_heap *heap = th->heap;
     struct ash_page *head = ash_kept_take_long(th);
     ash_kept_give_long(th); /* its pages can be part of this span, or of the next */
-    if (head == NULL || span_set_pages(th->heap, head, pages, false)) return head;
-    ash_span_give(th->heap, head);
+    if (head == NULL) return NULL;
+    if (ash_runs_fits_here(heap, ash_page_number(heap, head), head->pages, pages) &&
+        span_set_pages(heap, head, pages, false))
+        return head;
+    ash_span_give(heap, head);
     return NULL;
 }
 

@@ -60,7 +60,7 @@ static void a_longer_one_stays_until_another_length_is_cut(void **state) {
 }
 
 /* Of the longer ones, the one freed last becomes what is asked for, as far as the pages behind it
- * allow; not for calloc, which had rather have pages that are clean. */
+ * allow and no others fit more tightly; not for calloc, which had rather have clean pages. */
 static void the_longer_one_freed_last_changes_its_length(void **state) {
     (void)state;
     struct site site;
@@ -70,13 +70,15 @@ static void the_longer_one_freed_last_changes_its_length(void **state) {
     ashlar_free(site.th, first);
     ashlar_free(site.th, second);
     expect_kept(&site, 0, 2, 50);
-    assert_ptr_equal(span_pages(&site, 12), second); /* though the best fit is elsewhere */
+    assert_ptr_equal(span_pages(&site, 12), second); /* 30 pages are no tighter fit */
     assert_int_equal(page_of(&site, second)->span.requested_bytes, 12 * PAGE);
     expect_kept(&site, 0, 0, 0);
     ashlar_free(site.th, second);
-    assert_ptr_equal(span_pages(&site, 2), second); /* a short one, too */
-    ashlar_free(site.th, span_pages(&site, 18));    /* none of the 18 pages behind it */
-    expect_kept(&site, 0, 1, 18);
+    assert_ptr_equal(span_pages(&site, 20), second); /* longer again */
+    ashlar_free(site.th, second);
+    assert_ptr_equal(span_pages(&site, 9), second);
+    ashlar_free(site.th, span_pages(&site, 11)); /* all the pages behind it */
+    expect_kept(&site, 0, 1, 11);
     assert_ptr_equal(span_pages(&site, 30), first); /* it gave way: grown, or merged and cut */
     expect_kept(&site, 0, 0, 0);
     ashlar_free(site.th, first);
@@ -84,6 +86,8 @@ static void the_longer_one_freed_last_changes_its_length(void **state) {
     assert_true(longer >= end);
     expect_kept(&site, 0, 0, 0);
     ashlar_free(site.th, longer);
+    assert_ptr_equal(span_pages(&site, 25), first); /* 30 pages fit more tightly than 31 and more */
+    ashlar_free(site.th, first);
     assert_ptr_equal(ashlar_calloc(site.th, 1, 24 * PAGE), first);
     expect_kept(&site, 0, 0, 0);
     ashlar_free(site.th, wall);
