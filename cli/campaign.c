@@ -389,9 +389,17 @@ static bool all_ended(struct ash_campaign *campaign) {
     return ended;
 }
 
+/* What an engine started may outlive it, and go on writing to its folder. */
+static void end_group(pid_t group) {
+    double until = ash_clock() + GRACE_SECONDS;
+    while (ash_clock() < until && kill(-group, SIGKILL) == 0) usleep(20000);
+}
+
 void ash_campaign_stop(struct ash_campaign *campaign) {
     if (campaign->process_count == 0) return;
     static const int signals[] = {SIGTERM, SIGKILL};
+    pid_t groups[sizeof campaign->processes / sizeof campaign->processes[0]];
+    memcpy(groups, campaign->processes, sizeof groups);
     for (size_t s = 0; s < 2 && !all_ended(campaign); s++) {
         for (unsigned i = 0; i < campaign->process_count; i++)
             if (campaign->processes[i] > 0) kill(-campaign->processes[i], signals[s]);
@@ -399,6 +407,8 @@ void ash_campaign_stop(struct ash_campaign *campaign) {
              ash_clock() < until && !all_ended(campaign);)
             usleep(20000);
     }
+    for (unsigned i = 0; i < campaign->process_count; i++)
+        if (groups[i] > 0) end_group(groups[i]);
     campaign->process_count = 0;
     each_instance(campaign, "queue", take_queue, campaign);
 }
