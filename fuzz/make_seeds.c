@@ -453,7 +453,7 @@ static const struct seed seeds[] = {
     {"whole-slabs-112", whole_slabs, 6},
     {"whole-slabs-896", whole_slabs, 18},
     {"whole-slabs-3584", whole_slabs, 26},
-    {"whole-slabs-20480", whole_slabs, 36},
+    {"whole-slabs-20736", whole_slabs, 36},
     {"remote-free-small", remote_free, 48},
     {"remote-free-medium", remote_free, 1500},
     {"remote-free-large", remote_free, 20000},

@@ -121,24 +121,30 @@ static bool root_geometry(struct ash_check *check) {
 }
 
 /* Size classes by arithmetic, apart from the core's table: multiples of 16 to 128, then four per
- * doubling; a page per 1 KiB of block size, in powers of two up to 4 pages. */
+ * doubling, of which above 8 KiB the first three are skewed; a page per 1 KiB of block size, up to
+ * 4 KiB in powers of two; above, 64 blocks. */
 static uint64_t class_bytes(unsigned index) {
     if (index < 8) return (index + 1) * (uint64_t)ASH_BLOCK_ALIGN;
     unsigned doubling = (index - 8) / 4, step = (index - 8) % 4;
-    return ((uint64_t)(5 + step) << 5) << doubling;
+    uint64_t bytes = ((uint64_t)(5 + step) << 5) << doubling;
+    return bytes > ASH_SKEWED_ABOVE && step < 3 ? bytes + ASH_SKEW_BYTES : bytes;
 }
 
 static uint64_t class_pages(uint64_t bytes) {
     uint64_t pages = 1;
     while (pages < 4 && pages << 10 < bytes) pages *= 2;
-    return pages << 10 < bytes ? bytes >> 10 : pages;
+    return pages << 10 < bytes ? (bytes + 1023) >> 10 : pages;
+}
+
+static uint64_t class_blocks(uint64_t bytes, uint64_t pages) {
+    return bytes > 4096 ? ASH_WINDOW_BLOCKS : (pages << ASH_PAGE_SHIFT) / bytes;
 }
 
 static bool root_classes(struct ash_check *check) {
     for (unsigned index = 0; index < ASH_CLASS_COUNT; index++) {
         const struct ash_class *class = &check->heap->root.classes[index];
         uint64_t bytes = class_bytes(index), pages = class_pages(bytes);
-        uint64_t blocks = (pages << ASH_PAGE_SHIFT) / bytes;
+        uint64_t blocks = class_blocks(bytes, pages);
         bool right = class->block_bytes == bytes && class->slab_pages == pages &&
                      class->block_count == blocks && class->spare == 0 &&
                      class->reciprocal == ash_reciprocal(bytes, blocks);

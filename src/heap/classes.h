@@ -1,4 +1,4 @@
-/* Size classes: multiples of 16 to 128, then four per doubling to 64 KiB. */
+/* Size classes: multiples of 16 to 128, then four per doubling to 64 KiB; classes.c says more. */
 #ifndef ASH_CLASSES_H
 #define ASH_CLASSES_H
 
@@ -61,9 +61,12 @@ ASH_INLINE bool ash_has_aligned_class(size_t bytes, size_t alignment) {
  *
  * Rounding up finds it: the classes up to 128 are all the multiples of 16; and of the four classes
  * of a doubling, which are 5 x, 6 x, 7 x and 8 x for a power of two x, each is a multiple of all
- * that divides x, while whatever else is a multiple of 2 x there is a class itself. */
+ * that divides x, while whatever else is a multiple of 2 x there is a class itself. The skewed ones
+ * are odd multiples of the skew: beyond that, only the power of two is left of a doubling. */
 ASH_INLINE size_t ash_aligned_bytes(size_t bytes, size_t alignment) {
-    return (size_t)ash_round_up(bytes + (bytes == 0), alignment);
+    size_t rounded = (size_t)ash_round_up(bytes + (bytes == 0), alignment);
+    bool skewed = alignment > ASH_SKEW_BYTES && rounded > ASH_SKEWED_ABOVE;
+    return ASH_UNLIKELY(skewed) ? (size_t)2 << ash_highest_bit(rounded - 1) : rounded;
 }
 ASH_INLINE unsigned ash_class_of_aligned(size_t bytes, size_t alignment) {
     return ash_class_of(ash_aligned_bytes(bytes, alignment));

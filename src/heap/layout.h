@@ -23,7 +23,7 @@
 #include <stdatomic.h>
 
 enum {
-    ASH_LAYOUT_VERSION = 5,
+    ASH_LAYOUT_VERSION = 6,
     ASH_PAGE_SHIFT = 16,
     ASH_PAGE_BYTES = 1 << ASH_PAGE_SHIFT,
     ASH_WINDOW_BLOCKS = 64,
@@ -34,6 +34,8 @@ enum {
     ASH_CLASS_BYTES_MAX = 65536, /* larger blocks are spans */
     ASH_SMALL_BYTES_MAX = 1024,  /* up to here a block is small, and its class .. */
     ASH_SMALL_CLASS_LAST = 19,   /* .. at most this; larger ones are medium */
+    ASH_SKEWED_ABOVE = 8192,     /* above, classes that are no power of two are larger .. */
+    ASH_SKEW_BYTES = 256,        /* .. by so much: classes.c */
     ASH_BLOCK_ALIGN = 16,
     ASH_RUN_BINS = 192, /* free runs by size: exact up to 8 pages, then 8 per doubling */
     ASH_RUN_BIN_WORDS = ASH_RUN_BINS / 64,
@@ -131,7 +133,7 @@ static_assert(offsetof(struct ash_page, inline_words) + ASH_INLINE_WORDS * 8 == 
 struct ash_class {
     uint64_t reciprocal;
     uint32_t block_bytes;
-    uint16_t block_count; /* of a slab of slab_pages */
+    uint16_t block_count; /* of a slab of slab_pages; no slab has more */
     uint8_t slab_pages;   /* preferred; a heap short of pages makes smaller slabs */
     uint8_t spare;
 };

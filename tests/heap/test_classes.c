@@ -4,11 +4,13 @@
 
 #include "support.h"
 
-/* Bytes of a class, from its definition: multiples of 16 to 128, then four per doubling. */
+/* Bytes of a class, from its definition: multiples of 16 to 128, then four per doubling; 256 more
+ * for those above 8 KiB that are no power of two. */
 static uint32_t bytes_by_definition(unsigned class_index) {
     if (class_index < 8) return 16 * (class_index + 1);
     uint32_t below = UINT32_C(128) << ((class_index - 8) / 4);
-    return below + below / 4 * ((class_index - 8) % 4 + 1);
+    uint32_t bytes = below + below / 4 * ((class_index - 8) % 4 + 1);
+    return bytes + (bytes > 8192 && (bytes & (bytes - 1)) != 0 ? 256 : 0);
 }
 
 static void the_table_is_what_the_definition_says(void **state) {
@@ -22,14 +24,23 @@ static void the_table_is_what_the_definition_says(void **state) {
         uint64_t excess = ((UINT64_C(1) << 36) + class->block_count - 1) / class->block_count;
         unsigned __int128 goal = ((unsigned __int128)1 << 64) + excess;
         assert_true(product >= goal && product - class->block_bytes < goal);
+        uint32_t room = (uint32_t) class->slab_pages * ASH_PAGE_BYTES;
         assert_int_equal(class->block_count,
-                         (uint32_t) class->slab_pages * ASH_PAGE_BYTES / class->block_bytes);
+                         class->block_bytes > 4096 ? 64 : room / class->block_bytes);
+        uint32_t blocks_bytes = class->block_count * class->block_bytes;
+        assert_in_range(blocks_bytes, room - ASH_PAGE_BYTES + 1, room); /* no page is spare */
         assert_int_equal(class->spare, 0);
     }
     assert_int_equal(ash_classes[ASH_CLASS_COUNT - 1].block_bytes, ASH_CLASS_BYTES_MAX);
     assert_int_equal(ashlar_class_count(), ASH_CLASS_COUNT);
     assert_int_equal(ashlar_class_bytes(ASH_CLASS_COUNT), 0);
     assert_int_equal(ashlar_class_bytes(UINT32_MAX), 0);
+}
+
+/* Blocks of a slab of so many pages. */
+static uint32_t blocks_of(const struct ash_class *class, uint32_t pages) {
+    uint32_t room = pages * ASH_PAGE_BYTES / class->block_bytes;
+    return room < class->block_count ? room : class->block_count;
 }
 
 static void slabs_keep_their_limits(void **state) {
@@ -39,7 +50,7 @@ static void slabs_keep_their_limits(void **state) {
         if (class->block_bytes > 4096) assert_int_equal(class->block_count, ASH_WINDOW_BLOCKS);
         assert_in_range(class->slab_pages, 1, ASH_SLAB_PAGES_MAX);
         for (unsigned pages = class->slab_pages; pages > 0; pages /= 2) {
-            unsigned count = pages * ASH_PAGE_BYTES / class->block_bytes, blocks = 0;
+            unsigned count = blocks_of(class, pages), blocks = 0;
             assert_in_range(count, 1, ASH_WINDOWS_MAX * ASH_WINDOW_BLOCKS);
             assert_in_range(ash_window_count(count), 1, ASH_WINDOWS_MAX);
             for (unsigned window = 0; window < ash_window_count(count); window++) {
@@ -52,8 +63,8 @@ static void slabs_keep_their_limits(void **state) {
 }
 
 /* In a slab of so many pages; no block starts behind the last. */
-static void every_offset_has_its_block(uint32_t bytes, uint32_t pages) {
-    uint32_t index = 0, within = 0, count = pages * (uint32_t)PAGE / bytes;
+static void every_offset_has_its_block(const struct ash_class *class, uint32_t pages) {
+    uint32_t index = 0, within = 0, bytes = class->block_bytes, count = blocks_of(class, pages);
     uint64_t reciprocal = ash_reciprocal(bytes, count);
     for (uint32_t offset = 0; offset < pages * PAGE; offset++) {
         bool starts;
@@ -76,7 +87,7 @@ static void every_offset_of_every_slab_has_its_block(void **state) {
                          ash_reciprocal(bytes, ash_classes[i].block_count));
         uint32_t least = (uint32_t)((bytes + PAGE - 1) / PAGE);
         for (uint32_t pages = least; pages <= ash_classes[i].slab_pages; pages++)
-            every_offset_has_its_block(bytes, pages);
+            every_offset_has_its_block(&ash_classes[i], pages);
     }
 }
 
