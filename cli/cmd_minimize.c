@@ -122,8 +122,13 @@ static bool write_files(const struct minimize *it) {
     const struct ashlar_finding_info *info = ashlar_finding_by_number(it->wanted.finding.code);
     snprintf(comment, sizeof comment, "Made by `ashlar minimize --emit-c` for %s.",
              it->wanted.found && info != NULL ? info->code : "ASH-ORACLE-CRASH");
+    struct ashlar_program program = {.comment = comment};
+    if (strchr(it->runner.target_name, '/') != NULL) {
+        program.library = it->runner.target_name;
+        program.prefix = it->runner.prefix;
+    }
     FILE *stream = fopen(it->emit_c, "w");
-    bool written = stream != NULL && ashlar_trace_write_c(&it->trace, stream, comment);
+    bool written = stream != NULL && ashlar_trace_write_c(&it->trace, stream, &program);
     if (stream != NULL && fclose(stream) != 0) written = false;
     if (!written) ash_fail(0, "%s: %s", it->emit_c, strerror(errno));
     return written;

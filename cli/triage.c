@@ -334,12 +334,17 @@ static bool write_report(const struct ash_campaign *campaign, const char *folder
     return fclose(file) == 0;
 }
 
-static bool write_reproducer(const char *folder, const struct ash_found *found,
-                             const struct ashlar_trace *trace) {
+static bool write_reproducer(const struct ash_campaign *campaign, const char *folder,
+                             const struct ash_found *found, const struct ashlar_trace *trace) {
     char path[ASH_PATH_BYTES], comment[200];
     snprintf(comment, sizeof comment, "Made by `ashlar fuzz` for %s.", found->small.code);
+    struct ashlar_program program = {.comment = comment};
+    if (campaign->harness == NULL && campaign->target[0] == '/') {
+        program.library = campaign->target;
+        program.prefix = campaign->prefix;
+    }
     FILE *file = ash_path(path, "%s/reproducer.c", folder) ? fopen(path, "w") : NULL;
-    bool written = file != NULL && ashlar_trace_write_c(trace, file, comment);
+    bool written = file != NULL && ashlar_trace_write_c(trace, file, &program);
     if (file != NULL && fclose(file) != 0) written = false;
     return written;
 }
@@ -355,7 +360,8 @@ static bool write_finding(const struct ash_campaign *campaign, struct ash_found 
         !ashlar_trace_save(trace, path, ASHLAR_FORMAT_TEXT, false, NULL, &error))
         return ash_fail(0, "fuzz: %s: %s", path, error.message) != 0;
     find_replay(campaign, folder, found);
-    return write_report(campaign, folder, found, trace) && write_reproducer(folder, found, trace);
+    return write_report(campaign, folder, found, trace) &&
+           write_reproducer(campaign, folder, found, trace);
 }
 
 static struct ash_found *known(struct ash_triage *triage, const struct ash_signature *signature) {

@@ -155,8 +155,15 @@ bool ashlar_trace_write(const struct ashlar_trace *trace, FILE *stream,
 /* One operation as a line of text, without the newline; returns its length, as snprintf. */
 int ashlar_op_text(const struct ashlar_op *op, char *out, size_t capacity);
 
-/* A standalone C program that performs the trace through malloc and friends. */
-bool ashlar_trace_write_c(const struct ashlar_trace *trace, FILE *stream, const char *comment);
+/* A standalone C program that performs the trace through malloc and friends; one with threads of
+ * the system when the trace has several. `program` may be NULL, and so may each of its members. */
+struct ashlar_program {
+    const char *comment; /* on top */
+    const char *library; /* the allocator's shared library, for the line that says how to build */
+    const char *prefix;  /* that its names have before malloc's */
+};
+bool ashlar_trace_write_c(const struct ashlar_trace *trace, FILE *stream,
+                          const struct ashlar_program *program);
 
 /* Generates operations with the sizes that break allocators: class sizes and multiples of a page
  * +-1, powers of two +-k, SIZE_MAX - k, wrapping products. Deterministic in *state. */

@@ -5,20 +5,25 @@
  * helpers above them keep the states of slots by the model's rules and check the contents: every
  * block is filled when it is allocated, and compared when it is resized and freed (the first MiB of
  * it: an absurd size may well be served, and must not be written). A block that
- * changed behind the program's back ends it with exit code 1 and one line.
+ * changed behind the program's back ends it with exit code 1 and one line. At the end the first
+ * thread frees what is left, as a replay does.
+ *
+ * Where a trace has several logical threads, or the end of one, they are threads of the system that
+ * take turns in the trace's order, as a replay with --threads real has them do: an allocator other
+ * than the core can tell threads apart by that alone, and a minimised trace has none without need.
  *
  * Constraints on the text: it compiles without a warning under -Wall -Wextra, and the compiler
  * does not see through it. Sizes and pointers go through volatile objects, or the compiler would
  * warn of absurd sizes, of double frees, and drop calls whose result is unused. Only helpers that
- * are used are written. Operations stand in functions of 500, since compilers take time that grows
- * faster than a function does.
+ * are used are written. Operations stand in functions of 500 at most, since compilers take time
+ * that grows faster than a function does; with threads, such a part is what one does in a row.
  *
  * Helpers are the table `helpers`: what text each kind of operation needs, and what that relies on.
  */
 #include "trace/model.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
+#include <string.h>
 
 enum { OPS_PER_FUNCTION = 500 };
 
@@ -109,7 +114,9 @@ static const struct {
          "static void do_aligned(unsigned op, unsigned slot, size_t alignment, size_t bytes) {\n"
          "    volatile size_t align = alignment, size = bytes;\n"
          "    if (slots[slot].state == LIVE) return;\n"
-         "    void *block = aligned_alloc(align, size);\n"
+         "    void *block = NULL;\n"
+         "    if (align && !(align & (align - 1)) && align < sizeof block) align = sizeof block;\n"
+         "    if (posix_memalign(&block, align, size)) return;\n"
          "    if (block && align && !(align & (align - 1)) && (size_t)block % align) {\n"
          "        printf(\"operation %u: slot %u: not aligned to %zu\\n\", op, slot, align);\n"
          "        exit(1);\n"
@@ -238,8 +245,68 @@ static const struct {
 /* FREE_FOREIGN knows places below this one in any process; the others are the core's own. */
 enum { FOREIGN_PLACES_KNOWN = 4 };
 
+/* For an allocator whose names have a prefix; prototypes of what it lacks do no harm. */
+static const struct {
+    const char *type, *name, *parameters;
+} family[] = {
+    {"void *", "malloc", "size_t bytes"},
+    {"void *", "calloc", "size_t count, size_t bytes"},
+    {"void *", "realloc", "void *block, size_t bytes"},
+    {"int ", "posix_memalign", "void **block, size_t alignment, size_t bytes"},
+    {"void ", "free", "void *block"},
+    {"size_t ", "malloc_usable_size", "void *block"},
+    {"int ", "malloc_trim", "size_t keep"},
+};
+
+static const char threads_text[] =
+    "/* A thread does one part at a time, while main waits. */\n"
+    "static struct thread {\n"
+    "    pthread_t id;\n"
+    "    sem_t go, done;\n"
+    "    void (*part)(void); /* NULL: it shall end */\n"
+    "    int alive;\n"
+    "} threads[%u];\n\n"
+    "static void *live(void *context) {\n"
+    "    struct thread *self = context;\n"
+    "    for (;;) {\n"
+    "        sem_wait(&self->go);\n"
+    "        if (!self->part) return NULL;\n"
+    "        self->part();\n"
+    "        sem_post(&self->done);\n"
+    "    }\n"
+    "}\n\n"
+    "static void on(unsigned number, void (*part)(void)) {\n"
+    "    struct thread *thread = &threads[number];\n"
+    "    if (!thread->alive) {\n"
+    "        sem_init(&thread->go, 0, 0);\n"
+    "        sem_init(&thread->done, 0, 0);\n"
+    "        thread->alive = !pthread_create(&thread->id, NULL, live, thread);\n"
+    "        if (!thread->alive) exit(2);\n"
+    "    }\n"
+    "    thread->part = part;\n"
+    "    sem_post(&thread->go);\n"
+    "    sem_wait(&thread->done);\n"
+    "}\n\n"
+    "static void end(unsigned number) {\n"
+    "    struct thread *thread = &threads[number];\n"
+    "    if (!thread->alive) return;\n"
+    "    thread->part = NULL;\n"
+    "    sem_post(&thread->go);\n"
+    "    pthread_join(thread->id, NULL);\n"
+    "    thread->alive = 0;\n"
+    "}\n\n";
+
 /* Helpers that look at no slot. */
 #define SLOTLESS_HELPERS (BIT(HELPER_TRIM) | BIT(HELPER_FREE_FOREIGN))
+
+#define ALLOCATING_HELPERS                                                                         \
+    (BIT(HELPER_MALLOC) | BIT(HELPER_CALLOC) | BIT(HELPER_ALIGNED) | BIT(HELPER_REALLOC))
+
+static bool has_threads(const struct ashlar_trace *trace) {
+    for (size_t i = 0; i < trace->count; i++)
+        if (trace->ops[i].kind == ASHLAR_OP_THREAD_EXIT) return true;
+    return trace->threads > 1;
+}
 
 static enum helper helper_of(const struct ashlar_op *op) {
     if (op->kind == ASHLAR_OP_FREE_FOREIGN && op->arg >= FOREIGN_PLACES_KNOWN) return HELPER_NONE;
@@ -255,24 +322,50 @@ static void write_comment_text(const char *text, FILE *stream) {
     }
 }
 
-static void write_head(const struct ashlar_trace *trace, const char *comment, unsigned used,
-                       FILE *stream) {
+/* A library with a prefix is linked with; one without takes malloc's own place. */
+static void write_build(const struct ashlar_program *program, bool threads, FILE *stream) {
+    bool linked = program->library != NULL && program->prefix != NULL && program->prefix[0] != 0;
+    fprintf(stream, " *\n * Build: cc -std=gnu17 -Wall -Wextra%s FILE.c",
+            threads ? " -pthread" : "");
+    if (linked) {
+        const char *slash = strrchr(program->library, '/');
+        char folder[4096] = ".";
+        if (slash != NULL)
+            snprintf(folder, sizeof folder, "%.*s", (int)(slash - program->library),
+                     program->library);
+        fputc(' ', stream);
+        write_comment_text(program->library, stream);
+        fputs(" -Wl,-rpath,", stream);
+        write_comment_text(folder, stream);
+    } else if (program->library != NULL) {
+        fputs("\n * Run: LD_PRELOAD=", stream);
+        write_comment_text(program->library, stream);
+        fputs(" ./a.out", stream);
+    }
+    fputs("\n * Exit code: 0 when all contents were as expected, 1 when not.\n */\n", stream);
+}
+
+static void write_family(const char *prefix, FILE *stream) {
+    for (size_t i = 0; i < sizeof family / sizeof *family; i++)
+        fprintf(stream, "%s%s%s(%s);\n#define %s %s%s\n", family[i].type, prefix, family[i].name,
+                family[i].parameters, family[i].name, prefix, family[i].name);
+    fputc('\n', stream);
+}
+
+static void write_head(const struct ashlar_trace *trace, const struct ashlar_program *program,
+                       unsigned used, FILE *stream) {
+    bool threads = has_threads(trace);
     fputs("/* A sequence of heap operations, as a standalone program.\n", stream);
-    if (comment && *comment) {
+    if (program->comment != NULL && program->comment[0] != 0) {
         fputs(" *\n * ", stream);
-        write_comment_text(comment, stream);
+        write_comment_text(program->comment, stream);
         fputc('\n', stream);
     }
-    if (trace->threads > 1)
-        fprintf(stream,
-                " *\n * The trace has %u logical threads. Their operations are performed here one\n"
-                " * after the other by a single thread, in the order of the trace.\n",
-                trace->threads);
-    fputs(" *\n * Build: cc -std=gnu17 -Wall -Wextra FILE.c\n"
-          " * Exit code: 0 when all contents were as expected, 1 when not.\n */\n",
-          stream);
+    write_build(program, threads, stream);
     if (used & (BIT(HELPER_USABLE) | BIT(HELPER_TRIM))) fputs("#include <malloc.h>\n", stream);
+    if (threads) fputs("#include <pthread.h>\n#include <semaphore.h>\n", stream);
     fputs("#include <stddef.h>\n#include <stdio.h>\n#include <stdlib.h>\n\n", stream);
+    if (program->prefix != NULL && program->prefix[0] != 0) write_family(program->prefix, stream);
     if (!(used & ~SLOTLESS_HELPERS)) return;
     fprintf(
         stream,
@@ -296,6 +389,7 @@ static unsigned used_helpers(const struct ashlar_trace *trace) {
         enum helper helper = helper_of(&trace->ops[i]);
         if (helper != HELPER_NONE) used |= BIT(helper);
     }
+    if (used & ALLOCATING_HELPERS) used |= BIT(HELPER_RESET); /* at the end */
     /* what a helper needs stands above it in the table */
     for (unsigned i = HELPER_COUNT; i-- > 0;) {
         if (used & BIT(i)) used |= helpers[i].needs;
@@ -332,26 +426,83 @@ static void write_op(const struct ashlar_op *op, size_t index, FILE *stream) {
     fputc('\n', stream);
 }
 
-static void write_parts(const struct ashlar_trace *trace, FILE *stream) {
-    for (size_t i = 0; i < trace->count; i++) {
-        if (i % OPS_PER_FUNCTION == 0)
-            fprintf(stream, "static void part_%zu(void) {\n", i / OPS_PER_FUNCTION);
-        write_op(&trace->ops[i], i, stream);
-        if (i % OPS_PER_FUNCTION == OPS_PER_FUNCTION - 1 || i + 1 == trace->count)
-            fputs("}\n\n", stream);
+/* Where the part that begins at `from` ends. With threads, the end of one is a part of its own. */
+static size_t part_end(const struct ashlar_trace *trace, bool threads, size_t from) {
+    const struct ashlar_op *first = &trace->ops[from];
+    for (size_t i = from + 1; i < trace->count; i++) {
+        const struct ashlar_op *op = &trace->ops[i];
+        bool ends = first->kind == ASHLAR_OP_THREAD_EXIT || op->kind == ASHLAR_OP_THREAD_EXIT;
+        if (i - from == OPS_PER_FUNCTION) return i;
+        if (threads && (op->thread != first->thread || ends)) return i;
     }
+    return trace->count;
+}
+
+static void write_parts(const struct ashlar_trace *trace, bool threads, bool resets, FILE *stream) {
+    size_t part = 0;
+    for (size_t from = 0, to; from < trace->count; from = to, part++) {
+        to = part_end(trace, threads, from);
+        if (threads && trace->ops[from].kind == ASHLAR_OP_THREAD_EXIT) continue;
+        fprintf(stream, "static void part_%zu(void) {\n", part);
+        for (size_t i = from; i < to; i++) write_op(&trace->ops[i], i, stream);
+        fputs("}\n\n", stream);
+    }
+    if (resets)
+        fprintf(stream, "static void rest(void) {\n    do_reset(%zu);\n}\n\n", trace->count);
+}
+
+static void write_main(const struct ashlar_trace *trace, bool resets, FILE *stream) {
+    size_t part = 0;
     fputs("int main(void) {\n", stream);
-    for (size_t i = 0; i < trace->count; i += OPS_PER_FUNCTION)
-        fprintf(stream, "    part_%zu();\n", i / OPS_PER_FUNCTION);
+    for (size_t from = 0; from < trace->count; from = part_end(trace, false, from))
+        fprintf(stream, "    part_%zu();\n", part++);
+    if (resets) fputs("    rest();\n", stream);
     fputs("    puts(\"done: nothing unexpected\");\n    return 0;\n}\n", stream);
 }
 
-bool ashlar_trace_write_c(const struct ashlar_trace *trace, FILE *stream, const char *comment) {
+/* The order of parts is a table, which compilers read in no time however long it is. */
+static void write_main_of_threads(const struct ashlar_trace *trace, bool resets, FILE *stream) {
+    size_t part = 0;
+    fprintf(stream, threads_text, trace->threads);
+    fputs("static const struct {\n    unsigned thread;\n    void (*part)(void);\n} order[] = {\n",
+          stream);
+    for (size_t from = 0; from < trace->count; from = part_end(trace, true, from), part++) {
+        const struct ashlar_op *first = &trace->ops[from];
+        if (first->kind == ASHLAR_OP_THREAD_EXIT)
+            fprintf(stream, "    {%u, NULL}, /* %zu: it ends */\n", first->thread, from);
+        else
+            fprintf(stream, "    {%u, part_%zu},\n", first->thread, part);
+    }
+    if (resets) fputs("    {0, rest},\n", stream);
+    fputs("};\n\n"
+          "int main(void) {\n"
+          "    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {\n"
+          "        if (order[i].part)\n"
+          "            on(order[i].thread, order[i].part);\n"
+          "        else\n"
+          "            end(order[i].thread);\n"
+          "    }\n"
+          "    for (unsigned i = 0; i < sizeof threads / sizeof threads[0]; i++) end(i);\n"
+          "    puts(\"done: nothing unexpected\");\n"
+          "    return 0;\n"
+          "}\n",
+          stream);
+}
+
+bool ashlar_trace_write_c(const struct ashlar_trace *trace, FILE *stream,
+                          const struct ashlar_program *program) {
+    static const struct ashlar_program plain;
+    if (program == NULL) program = &plain;
     unsigned used = used_helpers(trace);
-    write_head(trace, comment, used, stream);
+    bool resets = (used & BIT(HELPER_RESET)) != 0, threads = has_threads(trace);
+    write_head(trace, program, used, stream);
     for (unsigned i = 0; i < HELPER_COUNT; i++) {
         if (used & BIT(i)) fprintf(stream, "%s\n", helpers[i].text);
     }
-    write_parts(trace, stream);
+    write_parts(trace, threads, resets, stream);
+    if (threads)
+        write_main_of_threads(trace, resets, stream);
+    else
+        write_main(trace, resets, stream);
     return fflush(stream) == 0 && !ferror(stream);
 }
