@@ -167,6 +167,37 @@ END
         exits 1 replay --target "$cached" --prefix cached_ --threads real "$trace"
         exits 0 replay --target "$cached" --prefix cached_ "$trace"
         TEACH_BUG='' exits 0 replay --target "$cached" --prefix cached_ --threads real "$trace"
+        build=$(sed -n 's/^ \* Build: //p' "$tmp/$bug"/crashes/*/reproducer.c)
+        (cd "$tmp/$bug"/crashes/* && sh -c "${build/FILE.c/reproducer.c -Werror}")
+        run "$tmp/$bug"/crashes/*/a.out
+        [ "$status" -ne 0 ] || { echo "$bug"; cat "$tmp/$bug"/crashes/*/trace; return 1; }
+        TEACH_BUG='' "$tmp/$bug"/crashes/*/a.out
+    done
+}
+
+# A library in front of the system's tells of the threads that begin.
+@test "the allocators of packages are played with threads of the system" {
+    cat >"$tmp/tell.c" <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <unistd.h>
+int pthread_create(pthread_t *id, const pthread_attr_t *how, void *(*start)(void *), void *context) {
+    int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    *(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+    if (write(1, "thread\n", 7) != 7) _exit(9);
+    return create(id, how, start, context);
+}
+END
+    cc -shared -fPIC "$tmp/tell.c" -o "$tmp/libtell.so"
+    printf 'ashlar trace 1\nmalloc 0 100\nt1 malloc 1 100\nfree 1\nt1 free 0\n' >"$tmp/two.txt"
+    exits 0 convert "$tmp/two.txt" "$tmp/two.raw" --to raw
+    for allocator in libc mimalloc jemalloc tcmalloc; do
+        [ $allocator = libc ] || ldconfig -p | grep -q "lib$allocator" || continue
+        run env LD_PRELOAD="$tmp/libtell.so" GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 \
+            "$HARNESSES/fuzz_${allocator}_replay" "$tmp/two.raw"
+        [ "$status" -eq 0 ]
+        [ "$(grep -c 'thread$' <<<"$output")" -eq 2 ] || { echo "$allocator: $output"; return 1; }
     done
 }
 
