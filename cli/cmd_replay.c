@@ -145,8 +145,9 @@ static void check_after_misuse(const struct replay *replay, struct ash_session *
     struct ashlar_replay_result *result = &session->result;
     if (result->finding.layer != ASHLAR_LAYER_MISUSE || result->checked || !session->viewed) return;
     struct extra extra = {.session = session};
-    ashlar_check(&ash_guarded_reader, session->view.root.self, ASHLAR_CHECK_FULL, report_extra,
-                 &extra, &result->check);
+    struct ashlar_reader reader = ash_session_reader(session);
+    ashlar_check(&reader, session->view.root.self, ASHLAR_CHECK_FULL, report_extra, &extra,
+                 &result->check);
     result->checked = true;
     replay->totals->findings += extra.findings;
 }

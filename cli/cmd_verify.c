@@ -79,7 +79,8 @@ static int show(struct ash_session *session, void *context) {
     ash_guarded_reset();
     if (result->instance != NULL) {
         uint64_t root = ashlar_heap_root(result->target->heap(result->instance));
-        ashlar_check(&ash_guarded_reader, root, ASHLAR_CHECK_AUDIT, sink, &count, &report);
+        struct ashlar_reader reader = ash_session_reader(session);
+        ashlar_check(&reader, root, ASHLAR_CHECK_AUDIT, sink, &count, &report);
     }
     if (result->found && count.findings == 0) { /* gone again? it was there */
         count.findings = 1;

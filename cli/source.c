@@ -185,6 +185,12 @@ int ash_session_run(struct ash_session *session, const struct ash_source *source
     return 0;
 }
 
+struct ashlar_reader ash_session_reader(const struct ash_session *session) {
+    struct ashlar_reader reader = ash_guarded_reader;
+    reader.quiescent = !session->result.under_way;
+    return reader;
+}
+
 void ash_session_end(struct ash_session *session) {
     free(session->slots);
     session->slots = NULL;

@@ -47,6 +47,8 @@ struct ash_placed {
  * end with: the replay could not be made. */
 int ash_session_run(struct ash_session *session, const struct ash_source *source, const char *path,
                     const struct ashlar_trace *trace, const struct ashlar_replay_options *options);
+/* For checks of its heap, which is not quiescent where a finding left operations under way. */
+struct ashlar_reader ash_session_reader(const struct ash_session *session);
 /* Destroys the heap unless there was a finding. What destroying it left mapped becomes the
  * finding. */
 void ash_session_end(struct ash_session *session);

@@ -220,6 +220,8 @@ struct ashlar_replay_options {
 
 struct ashlar_replay_result {
     bool found;
+    bool under_way; /* the finding came while threads were in the middle of operations, where a
+                       kept instance leaves them: its heap is not quiescent */
     struct ashlar_replay_finding finding;
     size_t ops_run, ops_skipped;
     uint64_t misuses_expected;        /* illegal operations that were reported as promised */

@@ -703,6 +703,7 @@ void ashlar_replay(const struct ashlar_trace *trace, const struct ashlar_replay_
         result->live_blocks = replay.oracle->live_count;
         result->live_bytes = replay.oracle->live_bytes;
         result->peak_bytes = replay.oracle->peak_bytes;
+        result->under_way = !ash_threads_quiet(&replay);
         if (replay.threads != NULL) ash_threads_close(&replay);
         if (!options->keep) ashlar_replay_end(result);
     }
