@@ -48,8 +48,8 @@ static void audit_part(struct ash_check *check, uint64_t page, uint64_t from, ui
 static void audit_bitmaps(struct ash_check *check, const struct ash_head *head) {
     uint64_t first = head->page, end = first + head->pages;
     if (head->kind == ASH_PAGE_SLAB && head->descriptor->class_index < ASH_CLASS_COUNT) {
-        uint32_t block = check->heap->root.classes[head->descriptor->class_index].block_bytes;
-        unsigned windows = ash_window_count((unsigned)((head->pages << ASH_PAGE_SHIFT) / block));
+        const struct ash_class *class = &check->heap->root.classes[head->descriptor->class_index];
+        unsigned windows = ash_window_count(ash_slab_blocks(class, head->pages));
         uint64_t used = windows <= ASH_INLINE_WORDS ? 0 : windows * sizeof(uint64_t);
         uint64_t remote = ASH_BITMAP_REMOTE_BYTES + windows * sizeof(uint64_t);
         audit_part(check, first, used, ASH_BITMAP_REMOTE_BYTES);

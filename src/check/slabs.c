@@ -48,8 +48,7 @@ static bool slab_geometry(struct ash_check *check, struct slab *slab, uint64_t p
     unsigned blocks = class->block_count; /* proved, and spares most slabs the divisions */
     uint64_t reciprocal = class->reciprocal;
     if (pages != class->slab_pages) {
-        blocks = (unsigned)((pages << ASH_PAGE_SHIFT) / class->block_bytes);
-        if (blocks > class->block_count) blocks = class->block_count;
+        blocks = ash_slab_blocks(class, pages);
         reciprocal = ash_reciprocal(class->block_bytes, blocks);
     }
     slab->windows = ash_window_count(blocks);

@@ -37,7 +37,7 @@ enum {
     ASH_SKEWED_ABOVE = 8192,     /* above, classes that are no power of two are larger .. */
     ASH_SKEW_BYTES = 256,        /* .. by so much: classes.c */
     ASH_BLOCK_ALIGN = 16,
-    ASH_RUN_BINS = 192, /* free runs by size: exact up to 8 pages, then 8 per doubling */
+    ASH_RUN_BINS = 192, /* free runs by size: exact up to 15 pages, then 8 per doubling */
     ASH_RUN_BIN_WORDS = ASH_RUN_BINS / 64,
     ASH_PAST_PAGES = 2048, /* from the region's start, of which it is known what they were */
     ASH_KEPT_EXACT = 4,    /* kept spans of up to so many pages have lists by length .. */
@@ -375,6 +375,11 @@ ASH_INLINE struct ash_thread_heap *ash_thread_heap_at(const struct ash_heap *hea
 /* Windows of a slab with so many blocks; the last one may be partial. */
 ASH_INLINE unsigned ash_window_count(unsigned block_count) {
     return (block_count + ASH_WINDOW_BLOCKS - 1) / ASH_WINDOW_BLOCKS;
+}
+/* Blocks of a slab of `pages` pages: as many as fit, but no more than one of full length has. */
+ASH_INLINE unsigned ash_slab_blocks(const struct ash_class *class, uint64_t pages) {
+    uint64_t fit = (pages << ASH_PAGE_SHIFT) / class->block_bytes;
+    return fit < class->block_count ? (unsigned)fit : class->block_count;
 }
 /* The word of window `window` when all of its blocks are free. */
 ASH_INLINE uint64_t ash_full_word(unsigned block_count, unsigned window) {

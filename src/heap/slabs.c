@@ -58,8 +58,7 @@ static unsigned slab_take_pages(const struct ash_thread_heap *th, unsigned class
 static void slab_describe(struct ash_thread_heap *th, struct ash_page *head, unsigned class_index,
                           unsigned pages) {
     const struct ash_class *class = &ash_classes[class_index];
-    unsigned count = pages * ASH_PAGE_BYTES / class->block_bytes;
-    if (ASH_PLANTED(14) || count > class->block_count) count = class->block_count;
+    unsigned count = ASH_PLANTED(14) ? class->block_count : ash_slab_blocks(class, pages);
     unsigned windows = ash_window_count(count);
     uint64_t reciprocal =
         count == class->block_count ? class->reciprocal : ash_reciprocal(class->block_bytes, count);

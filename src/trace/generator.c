@@ -16,8 +16,9 @@
  *    splittable pseudorandom number generators", 2014): the same state gives the same operations on
  *    every machine.
  *
- * The class sizes are spelled out here as a rule (multiples of 16 to 128, then four per doubling)
- * because a trace knows no heap; it is a rule that many allocators share.
+ * The class sizes are spelled out here as a rule (multiples of 16 to 128, then four per doubling,
+ * above 8 KiB 256 bytes more as often as not) because a trace knows no heap; most of it is a rule
+ * that many allocators share.
  */
 #include "trace/model.h"
 
@@ -37,7 +38,9 @@ static uint64_t draw_below(struct ashlar_generator *generator, uint64_t bound) {
 static uint64_t class_size(struct ashlar_generator *generator) {
     if (draw_below(generator, 2)) return 16 * (1 + draw_below(generator, 8));
     unsigned doubling = 7 + (unsigned)draw_below(generator, 9); /* 128 .. 32 KiB */
-    return ((uint64_t)1 << doubling) + (draw_below(generator, 5) << (doubling - 2));
+    uint64_t step = draw_below(generator, 5), bytes = step << (doubling - 2);
+    bool skewed = doubling >= 13 && step % 4 != 0 && draw_below(generator, 2);
+    return ((uint64_t)1 << doubling) + bytes + (skewed ? 256 : 0);
 }
 
 static uint64_t page_size(struct ashlar_generator *generator) {

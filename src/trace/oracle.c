@@ -140,7 +140,7 @@ bool ash_oracle_fail(struct ashlar_oracle *oracle, enum ashlar_finding_code code
 static unsigned bucket_of(uint64_t bytes) {
     if (bytes <= 128) return bytes <= 16 ? 0 : (unsigned)((bytes - 1) / 16);
     unsigned doubling = ash_highest_bit(bytes - 1); /* 7: 129..256 */
-    return 8 + (doubling - 7) * 4 + (unsigned)((bytes - 1) >> (doubling - 2) & 3);
+    return 8 + (doubling - 7) * 8 + (unsigned)((bytes - 1) >> (doubling - 3) & 7);
 }
 
 static void count_in(struct ashlar_oracle *oracle, const struct ash_slot *slot) {
@@ -177,7 +177,7 @@ uint64_t ash_oracle_held_bytes(const struct ashlar_oracle *oracle) {
     for (unsigned i = 0; i < ASH_SIZE_BUCKETS; i++) {
         const struct ash_size_bucket *bucket = &oracle->buckets[i];
         if (!bucket->used) continue;
-        uint64_t largest = i < 8 ? (i + 1) * 16 : (UINT64_C(5) + i % 4) << ((i - 8) / 4 + 5);
+        uint64_t largest = i < 8 ? (i + 1) * 16 : (UINT64_C(9) + i % 8) << ((i - 8) / 8 + 4);
         uint64_t slab = largest * 64;
         slab = slab < UNIT_BYTES ? UNIT_BYTES : slab > 16 * UNIT_BYTES ? 16 * UNIT_BYTES : slab;
         per_thread += 2 * (bucket->peak_bytes + slab);

@@ -52,7 +52,7 @@ static_assert(sizeof(struct ash_slot) == 64, "one slot, one cache line");
 enum {
     ASH_NO_SLOT = UINT32_MAX,
     ASH_LEAF_ENTRIES = 128,
-    ASH_SIZE_BUCKETS = 48, /* 16-byte steps up to 128, then four per doubling, to 64 KiB */
+    ASH_SIZE_BUCKETS = 80, /* 16-byte steps up to 128, then eight per doubling, to 64 KiB */
 };
 
 /* A run of neighbouring intervals, in address order. */

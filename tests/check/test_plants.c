@@ -681,6 +681,19 @@ static void more_thread_pages(struct rich *r) {
 static void more_thread_heap(struct rich *r) {
     thread_of(r, 1)->heap = NULL;
 }
+/* A slab that has room for more than its 64 blocks, and so for a second window that it has not. */
+static void more_bitmaps(struct rich *r) {
+    const unsigned class_index = ashlar_class_of(10496);
+    struct ash_page *head = NULL;
+    while (head == NULL || head->slab_pages < ash_classes[class_index].slab_pages) {
+        char *block = ashlar_malloc(r->threads[0], 10496);
+        assert_non_null(block);
+        uint64_t page = ((uint64_t)(uintptr_t)block - r->heap->root.region_base) >> ASH_PAGE_SHIFT;
+        head = ash_page_at(r->heap, page)->head;
+    }
+    assert_true(head->slab_pages * ASH_PAGE_BYTES / 10496 > head->block_count);
+    ash_remote_words(r->heap, ash_page_number(r->heap, head))[1] = 1;
+}
 static void more_thread_line(struct rich *r) {
     ((uint8_t *)thread_of(r, 1))[offsetof(struct ash_thread_heap, bins) - 1] = 1;
 }
@@ -716,7 +729,7 @@ static const struct plant more_plants[] = {
     {ASHLAR_BIN_WINDOW, more_bin_idle_window},  {ASHLAR_BIN_CANDIDATES, more_bin_idle_candidates},
     {ASHLAR_BIN_SPARE, more_bin_debt},          {ASHLAR_BIN_CLASS, more_bin_class},
     {ASHLAR_THREAD_FIELDS, more_thread_pages},  {ASHLAR_THREAD_FIELDS, more_thread_heap},
-    {ASHLAR_THREAD_SPARE, more_thread_line},
+    {ASHLAR_THREAD_SPARE, more_thread_line},    {ASHLAR_CONTENTS_BITMAPS, more_bitmaps},
 };
 enum { MORE_COUNT = sizeof more_plants / sizeof more_plants[0] };
 

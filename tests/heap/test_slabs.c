@@ -375,11 +375,11 @@ static void a_heap_short_of_pages_makes_shorter_slabs(void **state) {
     ashlar_free(site.th, all[5]); /* 8 pages, where 3, then 14, then 56 are wanted */
     static const unsigned pages[] = {3, 3, 1, 1};
     for (unsigned i = 0; i < sizeof pages / sizeof *pages; i++) {
-        const struct ash_page *head = nth_slab(&site, 57344, i + 1);
+        const struct ash_page *head = nth_slab(&site, 57600, i + 1);
         assert_int_equal(head->slab_pages, pages[i]);
-        assert_int_equal(head->block_count, pages[i] * PAGE / 57344);
+        assert_int_equal(head->block_count, pages[i] * PAGE / 57600);
     }
-    assert_null(ashlar_malloc(site.th, 57344));
+    assert_null(ashlar_malloc(site.th, 57600));
     expect_sound(&site);
     site_close(&site);
 }
