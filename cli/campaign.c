@@ -2,8 +2,10 @@
  *
  * 1. Processes. Each engine is one process group of its own: libFuzzer with -fork, which goes on
  *    after crashes, and afl-fuzz as -M and -S. What they print goes to logs; what they did is read
- *    from what they leave: counters that all harness processes share (fuzz/harness.c), logs, and
- *    folders of crashing inputs. So a crash of the target, and of an engine, is never ours.
+ *    from what they leave: counters that all harness processes share (fuzz/harness.c), logs,
+ *    folders of crashing inputs, and inputs that were under way when a harness process ended, which
+ *    engines need not take for a crash (fuzz/fuzz_target.c). So a crash of the target, and of an
+ *    engine, is never ours.
  * 2. The folder. corpus/ grows and stays for the next campaign; artifacts/, afl/, logs and tmp/ are
  *    of this one; crashes/ is written by triage.
  * 3. Sharing. afl-fuzz reads libFuzzer's corpus as that of a foreign fuzzer (-F). libFuzzer reads
@@ -116,7 +118,7 @@ static void remove_all(const char *path, unsigned depth) {
 }
 
 static int make_folders(struct ash_campaign *campaign) {
-    static const char *const fresh[] = {"artifacts", "afl", "tmp", "seeds"};
+    static const char *const fresh[] = {"artifacts", "afl", "tmp", "seeds", "under-way"};
     static const char *const kept[] = {"corpus", "crashes"};
     char whole[ASH_PATH_BYTES], path[ASH_PATH_BYTES];
     if (!ash_make_folder(campaign->folder) || realpath(campaign->folder, whole) == NULL ||
@@ -217,6 +219,8 @@ _Noreturn void ash_campaign_become(const struct ash_campaign *campaign, enum ash
     set("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=16384", false);
     if (purpose == ASH_RUN_ENGINE && ash_path(path, "%s/stats", campaign->folder))
         set("ASHLAR_FUZZ_STATS", path, true);
+    if (purpose == ASH_RUN_ENGINE && ash_path(path, "%s/under-way", campaign->folder))
+        set("ASHLAR_FUZZ_UNDER_WAY", path, true);
     if (ash_path(path, "%s/tmp", campaign->folder)) set("TMPDIR", path, true);
     if (campaign->harness == NULL) {
         set("ASHLAR_FUZZ_TARGET", campaign->target, true);
@@ -377,38 +381,29 @@ bool ash_campaign_tend(struct ash_campaign *campaign) {
     return running && !over;
 }
 
-static bool all_ended(struct ash_campaign *campaign) {
-    bool ended = true;
+/* Sends a signal, or with 0 none, to all groups; false: nothing is left of any. What an engine
+ * started may outlive it, and go on writing to its folder. */
+static bool signal_groups(struct ash_campaign *campaign, int signal) {
+    bool left = false;
     for (unsigned i = 0; i < campaign->process_count; i++) {
-        if (campaign->processes[i] == 0) continue;
-        if (waitpid(campaign->processes[i], NULL, WNOHANG) != 0)
-            campaign->processes[i] = 0;
+        pid_t group = campaign->processes[i];
+        if (group == 0) continue;
+        waitpid(group, NULL, WNOHANG);
+        if (kill(-group, signal) == 0)
+            left = true;
         else
-            ended = false;
+            campaign->processes[i] = 0;
     }
-    return ended;
-}
-
-/* What an engine started may outlive it, and go on writing to its folder. */
-static void end_group(pid_t group) {
-    double until = ash_clock() + GRACE_SECONDS;
-    while (ash_clock() < until && kill(-group, SIGKILL) == 0) usleep(20000);
+    return left;
 }
 
 void ash_campaign_stop(struct ash_campaign *campaign) {
-    if (campaign->process_count == 0) return;
     static const int signals[] = {SIGTERM, SIGKILL};
-    pid_t groups[sizeof campaign->processes / sizeof campaign->processes[0]];
-    memcpy(groups, campaign->processes, sizeof groups);
-    for (size_t s = 0; s < 2 && !all_ended(campaign); s++) {
-        for (unsigned i = 0; i < campaign->process_count; i++)
-            if (campaign->processes[i] > 0) kill(-campaign->processes[i], signals[s]);
+    if (campaign->process_count == 0) return;
+    for (size_t s = 0; s < 2 && signal_groups(campaign, signals[s]); s++)
         for (double until = ash_clock() + GRACE_SECONDS;
-             ash_clock() < until && !all_ended(campaign);)
+             ash_clock() < until && signal_groups(campaign, 0);)
             usleep(20000);
-    }
-    for (unsigned i = 0; i < campaign->process_count; i++)
-        if (groups[i] > 0) end_group(groups[i]);
     campaign->process_count = 0;
     each_instance(campaign, "queue", take_queue, campaign);
 }
@@ -487,6 +482,26 @@ void ash_campaign_artifacts(const struct ash_campaign *campaign, ash_artifact_vi
     if (ash_path(path, "%s/artifacts", campaign->folder)) walk_folder(&walk, path);
     each_instance(campaign, "crashes", walk_folder, &walk);
     each_instance(campaign, "hangs", walk_folder, &walk);
+}
+
+void ash_campaign_ended(const struct ash_campaign *campaign, ash_artifact_visitor *visit,
+                        void *context) {
+    char path[ASH_PATH_BYTES], kept[ASH_PATH_BYTES];
+    bool on = true;
+    DIR *folder = ash_path(path, "%s/under-way", campaign->folder) ? opendir(path) : NULL;
+    for (const struct dirent *entry; on && folder != NULL && (entry = readdir(folder)) != NULL;) {
+        struct stat input;
+        pid_t process = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (process <= 0 || kill(process, 0) == 0 || errno != ESRCH) continue;
+        if (!ash_path(path, "%s/under-way/%s", campaign->folder, entry->d_name) ||
+            !ash_path(kept, "%s/artifacts/ended-%s", campaign->folder, entry->d_name))
+            continue;
+        if (stat(path, &input) == 0 && input.st_size > 0 && rename(path, kept) == 0)
+            on = visit(context, kept, entry->d_name);
+        else
+            unlink(path);
+    }
+    if (folder != NULL) closedir(folder);
 }
 
 void ash_campaign_seeds(const struct ash_campaign *campaign, ash_artifact_visitor *visit,

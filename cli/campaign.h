@@ -51,6 +51,10 @@ void ash_campaign_progress(const struct ash_campaign *campaign, struct ash_progr
 typedef bool ash_artifact_visitor(void *context, const char *path, const char *name);
 void ash_campaign_artifacts(const struct ash_campaign *campaign, ash_artifact_visitor *visit,
                             void *context);
+/* The same for each input in the middle of which a process has ended since the last call, whoever
+ * ended it. */
+void ash_campaign_ended(const struct ash_campaign *campaign, ash_artifact_visitor *visit,
+                        void *context);
 
 /* And for each input that the campaign starts from. */
 void ash_campaign_seeds(const struct ash_campaign *campaign, ash_artifact_visitor *visit,

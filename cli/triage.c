@@ -33,7 +33,7 @@ enum {
     OUTPUT_BYTES = 1 << 18,
     MINIMIZE_RUNS = 3000,
     MINIMIZE_SECONDS = 10,
-    LATE_SECONDS = 3,  /* when the campaign's time is over */
+    LATE_SECONDS = 3,  /* and no longer when the campaign's time is over */
     OVER_SECONDS = 15, /* so long after it nothing new is looked at */
     HANG_SECONDS = 1,  /* while minimising: what returns at all mostly does within this */
     SLOW = 3,          /* times the limit */
@@ -251,8 +251,9 @@ static bool minimize(struct ash_triage *triage, const struct ash_signature *want
                      struct ashlar_trace *trace) {
     struct search search = {.triage = triage, .wanted = wanted};
     search.seconds = wanted->hangs ? HANG_SECONDS : triage->campaign->timeout;
-    double now = ash_clock();
-    search.until = now + (now < triage->campaign->ends ? MINIMIZE_SECONDS : LATE_SECONDS);
+    double now = ash_clock(), ends = triage->campaign->ends;
+    double late = (now > ends ? now : ends) + LATE_SECONDS;
+    search.until = now + MINIMIZE_SECONDS < late ? now + MINIMIZE_SECONDS : late;
     if (!ash_path(search.candidate, "%s/tmp/candidate", triage->campaign->folder)) return false;
     ashlar_minimize(trace, still_fails, &search, MINIMIZE_RUNS);
     return true;
@@ -277,7 +278,8 @@ static void find_replay(const struct ash_campaign *campaign, const char *folder,
     char self[ASH_PATH_BYTES], trace[ASH_PATH_BYTES], output[ASH_PATH_BYTES];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     self[length > 0 ? length : 0] = 0;
-    char threads[40] = "";
+    char threads[40] = "", seconds[24];
+    snprintf(seconds, sizeof seconds, "%" PRIu64, campaign->timeout);
     const char *how = campaign->threads != NULL ? campaign->threads : "model";
     if (campaign->threads != NULL)
         snprintf(threads, sizeof threads, "ASHLAR_FUZZ_THREADS=%s ", how);
@@ -296,7 +298,7 @@ static void find_replay(const struct ash_campaign *campaign, const char *folder,
                          "--target",  (char *)(uintptr_t)campaign->target,
                          "--prefix",  (char *)(uintptr_t)campaign->prefix,
                          "--threads", (char *)(uintptr_t)how,
-                         "--timeout", "5",
+                         "--timeout", seconds,
                          trace,       NULL};
     if (run_program(campaign, ASH_RUN_INPUT, arguments, output, REPLAY_SECONDS) !=
         ASH_EXIT_FINDINGS)
@@ -305,8 +307,8 @@ static void find_replay(const struct ash_campaign *campaign, const char *folder,
     bool tunable = strcmp(campaign->target, "ashlar") != 0 && given == NULL &&
                    strstr(campaign->target, "jemalloc") != NULL;
     snprintf(found->replay, sizeof found->replay,
-             "%sashlar replay --misuse expect --timeout 5%s --target %s%s%s %s",
-             tunable ? "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 " : "",
+             "%sashlar replay --misuse expect --timeout %s%s --target %s%s%s %s",
+             tunable ? "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 " : "", seconds,
              strcmp(how, "real") == 0 ? " --threads real" : "", campaign->target,
              campaign->prefix[0] != 0 ? " --prefix " : "", campaign->prefix, trace);
 }

@@ -18,14 +18,21 @@
  * 5. A target that is the whole process keeps its heap from input to input. All blocks are freed at
  *    the end of each, so most findings come again from one input alone; an adapter that can start
  *    anew in `create` makes that all.
+ *
+ * 6. Engines see crashes. A target that ends the process by _exit, or by a signal that engines take
+ *    for an order to end, would go unseen: so in the folder that ASHLAR_FUZZ_UNDER_WAY names each
+ *    process has a file with its number for a name, which holds the input that is being run, and
+ *    nothing in between. What a process that is gone has left there `ashlar fuzz` looks at.
  */
 #include "base/foreign.h"
 #include "engine.h"
 #include "harness.h"
 #include "watch.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { OPS_MAX = 4096, STACK_BYTES = 32 << 10 };
 
@@ -63,6 +70,27 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     return 0;
 }
 
+/* Of this process, which may be the child of one that has a file of its own; -1: none is wanted. */
+static int under_way_file(void) {
+    static pid_t owner;
+    static int file = -1;
+    const char *folder = getenv("ASHLAR_FUZZ_UNDER_WAY");
+    char path[4096];
+    if (folder == NULL || owner == getpid()) return file;
+    if (file >= 0) close(file);
+    owner = getpid();
+    snprintf(path, sizeof path, "%s/%ld", folder, (long)owner);
+    file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return file;
+}
+
+static void set_under_way(const uint8_t *data, size_t size) {
+    int file = under_way_file();
+    if (file < 0) return;
+    bool set = size == 0 ? ftruncate(file, 0) == 0 : pwrite(file, data, size, 0) == (ssize_t)size;
+    if (!set) fputs("fuzz_target: the input under way cannot be kept\n", stderr);
+}
+
 static bool run(const uint8_t *data, size_t size, const char *file,
                 struct ash_fuzz_outcome *outcome) {
     const struct ash_fuzz_tier *tier = ash_fuzz_tier();
@@ -75,6 +103,7 @@ static bool run(const uint8_t *data, size_t size, const char *file,
     struct ashlar_trace trace;
     struct ashlar_replay_result result = {0};
     ashlar_trace_init(&trace);
+    set_under_way(data, size);
     if (ashlar_trace_decode_raw(data, size, OPS_MAX, &trace)) {
         ashlar_replay(&trace, &options, &result);
         ash_fuzz_count_replay(outcome, &result);
@@ -82,6 +111,7 @@ static bool run(const uint8_t *data, size_t size, const char *file,
         ashlar_replay_end(&result);
     }
     ashlar_trace_free(&trace);
+    set_under_way(NULL, 0);
     return !result.found;
 }
 

@@ -50,7 +50,7 @@ END
     grep -q 'it does not return' "$tmp/out"
 }
 
-# No engine sees such an end.
+# Neither engine sees such an end.
 @test "a target that ends the process is a finding" {
     cat >"$tmp/ends.c" <<'END'
 #include <stdlib.h>
@@ -62,8 +62,12 @@ void *ends_calloc(size_t count, size_t bytes) { return calloc(count, bytes); }
 void ends_free(void *block) { free(block); }
 END
     cc -shared -fPIC -O1 "$tmp/ends.c" -o "$tmp/libends.so"
-    exits 1 fuzz --target "$tmp/libends.so" --prefix ends_ --first --time 30 -o "$tmp/fuzz"
+    mkdir "$tmp/seed" # one that does no such thing: the engine comes to it
+    head -c 104 /dev/zero >"$tmp/seed/four-mallocs-of-nothing"
+    exits 1 fuzz --target "$tmp/libends.so" --prefix ends_ --first --time 60 --corpus "$tmp/seed" \
+        -o "$tmp/mutated"
     grep -q '^ASH-ORACLE-CRASH in ' "$tmp/out"
+    [ "$(wc -l <"$tmp/mutated/crashes"/*/trace)" -le 6 ]
 }
 
 # It sleeps once in each process: longer than the limit, shorter than three times as long.
