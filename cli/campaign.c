@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -331,6 +332,7 @@ static bool start_afl(struct ash_campaign *campaign, unsigned slot, uint64_t job
 bool ash_campaign_start(struct ash_campaign *campaign) {
     campaign->started = ash_clock();
     campaign->ends = campaign->started + (double)campaign->seconds;
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* what outlives its engine is ours to wait for */
     bool started = true;
     unsigned slot = 0;
     if (campaign->engines[ASH_ENGINE_LIBFUZZER]) started = start_libfuzzer(campaign, slot++);
@@ -381,14 +383,15 @@ bool ash_campaign_tend(struct ash_campaign *campaign) {
     return running && !over;
 }
 
-/* Sends a signal, or with 0 none, to all groups; false: nothing is left of any. What an engine
- * started may outlive it, and go on writing to its folder. */
+/* Sends a signal, or with 0 none, to each engine's group; false: nothing is left of any. What an
+ * engine started may outlive it, and go on writing to its folder. */
 static bool signal_groups(struct ash_campaign *campaign, int signal) {
     bool left = false;
     for (unsigned i = 0; i < campaign->process_count; i++) {
         pid_t group = campaign->processes[i];
         if (group == 0) continue;
-        waitpid(group, NULL, WNOHANG);
+        while (waitpid(-group, NULL, WNOHANG) > 0) {
+        }
         if (kill(-group, signal) == 0)
             left = true;
         else
