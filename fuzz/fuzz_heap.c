@@ -32,7 +32,7 @@ static bool run(const uint8_t *data, size_t size, const char *file,
     struct ashlar_target target = ashlar_target_core;
     target.check = check_and_look;
     ash_state_begin();
-    return ash_fuzz_replay(&target, data, size, file, outcome);
+    return ash_fuzz_replay(&target, data, size, ASH_FUZZ_AGAIN, file, outcome);
 }
 
 const struct ash_harness ash_harness = {.name = "fuzz_heap", .run = run};

@@ -34,7 +34,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPS_MAX = 4096, STACK_BYTES = 32 << 10 };
+enum { STACK_BYTES = 32 << 10 };
 
 static const struct ashlar_target *on_threads(const struct ashlar_target *adapted) {
     const char *how = getenv("ASHLAR_FUZZ_THREADS");
@@ -93,26 +93,10 @@ static void set_under_way(const uint8_t *data, size_t size) {
 
 static bool run(const uint8_t *data, size_t size, const char *file,
                 struct ash_fuzz_outcome *outcome) {
-    const struct ash_fuzz_tier *tier = ash_fuzz_tier();
-    struct ashlar_replay_options options = {
-        .target = target(),
-        .oracle = tier->oracle,
-        .verify_every = tier->verify_every,
-        .touched_check = tier->touched_check,
-    };
-    struct ashlar_trace trace;
-    struct ashlar_replay_result result = {0};
-    ashlar_trace_init(&trace);
     set_under_way(data, size);
-    if (ashlar_trace_decode_raw(data, size, OPS_MAX, &trace)) {
-        ashlar_replay(&trace, &options, &result);
-        ash_fuzz_count_replay(outcome, &result);
-        if (result.found) ash_fuzz_report(&trace, &result, "this program, with", file);
-        ashlar_replay_end(&result);
-    }
-    ashlar_trace_free(&trace);
+    bool sound = ash_fuzz_replay(target(), data, size, "this program, with", file, outcome);
     set_under_way(NULL, 0);
-    return !result.found;
+    return sound;
 }
 
 const struct ash_harness ash_harness = {.name = "fuzz_target", .run = run};

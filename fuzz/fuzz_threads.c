@@ -35,7 +35,7 @@ static void tell_pairs(void) {
 static bool run(const uint8_t *data, size_t size, const char *file,
                 struct ash_fuzz_outcome *outcome) {
     ash_schedule_pairs = pairs;
-    bool fine = ash_fuzz_replay(&ashlar_target_core, data, size, file, outcome);
+    bool fine = ash_fuzz_replay(&ashlar_target_core, data, size, ASH_FUZZ_AGAIN, file, outcome);
     tell_pairs();
     return fine;
 }

@@ -110,7 +110,7 @@ void ash_fuzz_report(const struct ashlar_trace *trace, const struct ashlar_repla
 }
 
 bool ash_fuzz_replay(const struct ashlar_target *target, const uint8_t *data, size_t size,
-                     const char *file, struct ash_fuzz_outcome *outcome) {
+                     const char *again, const char *file, struct ash_fuzz_outcome *outcome) {
     const struct ash_fuzz_tier *tier = ash_fuzz_tier();
     const struct ashlar_replay_options options = {
         .target = target,
@@ -124,9 +124,7 @@ bool ash_fuzz_replay(const struct ashlar_target *target, const uint8_t *data, si
     if (ashlar_trace_decode_raw(data, size, OPS_MAX, &trace)) {
         ashlar_replay(&trace, &options, &result);
         ash_fuzz_count_replay(outcome, &result);
-        if (result.found)
-            ash_fuzz_report(&trace, &result, "ashlar replay --misuse expect --verify each --raw",
-                            file);
+        if (result.found) ash_fuzz_report(&trace, &result, again, file);
         ashlar_replay_end(&result);
     }
     ashlar_trace_free(&trace);

@@ -51,7 +51,9 @@ void ash_fuzz_report(const struct ashlar_trace *trace, const struct ashlar_repla
 /* Reads the input as a raw trace and replays it on `target` with the checks of the tier: counts,
  * and on a finding reports it and returns false. */
 bool ash_fuzz_replay(const struct ashlar_target *target, const uint8_t *data, size_t size,
-                     const char *file, struct ash_fuzz_outcome *outcome);
+                     const char *again, const char *file, struct ash_fuzz_outcome *outcome);
+/* The command for inputs of the core. */
+#define ASH_FUZZ_AGAIN "ashlar replay --misuse expect --verify each --raw"
 void ash_fuzz_count_replay(struct ash_fuzz_outcome *outcome,
                            const struct ashlar_replay_result *result);
 
