@@ -45,8 +45,11 @@ void *hangs_calloc(size_t count, size_t bytes) { return calloc(count, bytes); }
 void hangs_free(void *block) { free(block); }
 END
     cc -shared -fPIC -O1 "$tmp/hangs.c" -o "$tmp/libhangs.so"
+    mkdir "$tmp/seed" # with nothing to minimise, since each hang takes a second
+    printf 'ashlar trace 1\nmalloc 0 100001\n' >"$tmp/seed.txt"
+    exits 0 convert "$tmp/seed.txt" "$tmp/seed/hangs.raw"
     exits 1 fuzz --target "$tmp/libhangs.so" --prefix hangs_ --first --time 6 --timeout 1 \
-        -o "$tmp/fuzz"
+        --corpus "$tmp/seed" -o "$tmp/fuzz"
     grep -q 'it does not return' "$tmp/out"
 }
 
