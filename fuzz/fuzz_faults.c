@@ -20,11 +20,12 @@
 
 enum { OPS_MAX = 1024, PLANS = 4, REGION_MIB = 256, AFTERWARDS = 4 };
 
-/* Calls of the run that just ended. */
-static uint64_t calls_made;
+/* Calls of the run that just ended, by kind. */
+static uint64_t calls_made[ASHLAR_OS_CALL_COUNT];
 
 static void count_and_destroy(void *instance) {
-    calls_made = ashlar_target_core.calls(instance);
+    for (uint32_t kind = 0; kind < ASHLAR_OS_CALL_COUNT; kind++)
+        calls_made[kind] = ashlar_target_core.calls(instance, kind);
     ashlar_target_core.destroy(instance);
 }
 
@@ -35,13 +36,14 @@ static uint64_t draw(uint64_t *state, uint64_t below) {
     return (z ^ (z >> 31)) % below;
 }
 
-static struct ashlar_fault_plan make_plan(uint64_t *random, uint64_t calls) {
-    struct ashlar_fault_plan plan = {.at = 1 + draw(random, calls)};
-    plan.after = draw(random, 3) == 0;
-    if (draw(random, 3) == 0) {
-        plan.kinds = 1U << draw(random, ASHLAR_OS_CALL_COUNT);
-        plan.at = 1 + draw(random, plan.at < 16 ? plan.at : 16);
-    }
+/* Of all calls, or of one kind: rare kinds would else hardly ever fail. */
+static struct ashlar_fault_plan make_plan(uint64_t *random, const uint64_t *calls) {
+    struct ashlar_fault_plan plan = {.after = draw(random, 3) == 0};
+    uint64_t among = 0, kind = draw(random, 2 * ASHLAR_OS_CALL_COUNT);
+    if (kind < ASHLAR_OS_CALL_COUNT && calls[kind] != 0) plan.kinds = 1U << kind;
+    for (uint32_t i = 0; i < ASHLAR_OS_CALL_COUNT; i++)
+        if (plan.kinds == 0 || i == kind) among += calls[i];
+    plan.at = 1 + draw(random, among != 0 ? among : 1);
     return plan;
 }
 
@@ -97,7 +99,8 @@ static bool run(const uint8_t *data, size_t size, const char *file,
     if (ashlar_trace_decode_raw(data, size, OPS_MAX, &trace) && prepare(&trace)) {
         uint64_t random = trace.seed;
         fine = run_plan(&trace, &plan, file, outcome);
-        uint64_t calls = calls_made != 0 ? calls_made : 1;
+        uint64_t calls[ASHLAR_OS_CALL_COUNT];
+        memcpy(calls, calls_made, sizeof calls);
         for (unsigned i = 0; fine && i < PLANS; i++) {
             plan = make_plan(&random, calls);
             fine = run_plan(&trace, &plan, file, outcome);

@@ -376,6 +376,24 @@ static void stop_everywhere(struct ashlar_trace *t, const struct ground *ground,
         put(t, ASHLAR_OP_RESET, 0, 0, 0, 0);
     }
 }
+/* Both stop: the second action within the first, then the first goes on for a while, and the second
+ * ends before it. For some places of each, as one more switch multiplies their number. */
+enum { SWITCH_STOPS = 4, TO_THE_END = 60 };
+static void stop_both(struct ashlar_trace *t, const struct ground *ground, enum action first,
+                      enum action second) {
+    static const uint64_t early[SWITCH_STOPS] = {2, 4, 6, 8}, later[] = {2, 5, 8};
+    for (uint32_t n = 0; n < SWITCH_STOPS * SWITCH_STOPS * 3; n++) {
+        prepare(t, ground);
+        stop(t, actor(first, true), early[n % SWITCH_STOPS]);
+        act(t, ground, first, true);
+        stop(t, actor(second, false), early[n / SWITCH_STOPS % SWITCH_STOPS]);
+        act(t, ground, second, false);
+        stop(t, actor(first, true), later[n / SWITCH_STOPS / SWITCH_STOPS]);
+        stop(t, actor(second, false), TO_THE_END);
+        put(t, ASHLAR_OP_CHECK, 0, 0, 0, 0);
+        put(t, ASHLAR_OP_RESET, 0, 0, 0, 0);
+    }
+}
 /* Threads begin and end while another one is about to: every order of three such events of two
  * threads, the first of them given, for some places where that other one may stop. */
 enum { EVENTS = 4, EVENT_STOPS = 8 };
@@ -530,24 +548,39 @@ static bool end_races(struct ashlar_trace *t, const char *directory, const char 
     ashlar_trace_free(t);
     return saved;
 }
+static bool make_pair(const char *directory, const struct ground *ground, enum action first,
+                      enum action second, bool both) {
+    char name[64];
+    struct ashlar_trace t;
+    snprintf(name, sizeof name, "%s-%s-%s%s", action_names[first], action_names[second],
+             ground->name, both ? "-both" : "");
+    begin_races(&t, true);
+    (both ? stop_both : stop_everywhere)(&t, ground, first, second);
+    return end_races(&t, directory, name);
+}
 static bool make_pairs(const char *directory, const struct ground *ground) {
     bool made = true;
     for (enum action first = 0; first < FREE_AND_TRIM; first++)
-        for (enum action second = 0; second < ACTIONS; second++) {
-            if (actor(first, true) == actor(second, false)) continue;
-            char name[64];
-            snprintf(name, sizeof name, "%s-%s-%s", action_names[first], action_names[second],
-                     ground->name);
-            struct ashlar_trace t;
-            begin_races(&t, true);
-            stop_everywhere(&t, ground, first, second);
-            made &= end_races(&t, directory, name);
-        }
+        for (enum action second = 0; second < ACTIONS; second++)
+            if (actor(first, true) != actor(second, false))
+                made &= make_pair(directory, ground, first, second, false);
+    return made;
+}
+/* Of a remote free and of what its owner does beside it, when it begins or ends, too. */
+static bool make_pairs_of_both(const char *directory) {
+    static const enum action owners[] = {COLLECT, EXIT, ADOPT};
+    bool made = true;
+    for (size_t i = 0; i < sizeof owners / sizeof *owners; i++) {
+        enum action other = owners[i] == ADOPT ? FREE_POOLED : FREE;
+        made &= make_pair(directory, &grounds[0], other, owners[i], true);
+        made &= make_pair(directory, &grounds[0], owners[i], other, true);
+    }
     return made;
 }
 static bool make_races(const char *directory) {
     bool made = true;
     for (size_t i = 0; i < GROUNDS; i++) made &= make_pairs(directory, &grounds[i]);
+    made &= make_pairs_of_both(directory);
     for (uint32_t n = 0; n < 2 * EVENTS; n++) {
         char name[64];
         struct ashlar_trace t;

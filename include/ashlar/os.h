@@ -58,7 +58,8 @@ struct ashlar_os_fault {
     bool fail_after;     /* every later one fails too */
     uint32_t fail_kinds; /* only these kinds count and fail: bits 1 << enum ashlar_os_call */
     uint64_t failed;     /* calls failed so far */
-    uint64_t clock_ms;   /* added to the time that the heap sees */
+    uint64_t made[ASHLAR_OS_CALL_COUNT]; /* calls of each kind so far, also of kinds left out */
+    uint64_t clock_ms;                   /* added to the time that the heap sees */
     bool frozen_clock;   /* no time passes but by clock_ms: runs are deterministic */
     size_t mapped_bytes; /* reserved and not yet released */
 };

@@ -81,8 +81,9 @@ struct ashlar_target {
     void (*reset)(void *instance);
     void (*advance_clock)(void *instance, uint64_t ms);
     void (*fail_call)(void *instance, uint64_t nth);
-    uint64_t (*calls)(void *instance); /* how many calls that could have failed there were so far */
-    uint64_t (*failed)(void *instance); /* and how many of them did */
+    /* How many calls of a kind (enum ashlar_os_call) that could have failed there were so far. */
+    uint64_t (*calls)(void *instance, uint32_t kind);
+    uint64_t (*failed)(void *instance); /* and how many of all did */
     bool (*flip)(void *instance,
                  uint64_t bit); /* flips a bit of the metadata; false when there is none */
     /* A native check; `address` != 0 asks for the O(1) one around it, else the full one. */

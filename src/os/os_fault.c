@@ -5,6 +5,7 @@
 #include <ashlar/os.h>
 
 static bool fails(struct ashlar_os_fault *fault, enum ashlar_os_call kind) {
+    fault->made[kind]++;
     if ((fault->fail_kinds & (1U << kind)) == 0) return false;
     fault->calls++;
     bool now = fault->fail_at != 0 && (fault->fail_after ? fault->calls >= fault->fail_at

@@ -267,8 +267,8 @@ static void core_fail_call(void *instance, uint64_t nth) {
     core->fault.fail_at = reachable ? core->fault.calls + nth : 0;
 }
 
-static uint64_t core_calls(void *instance) {
-    return ((struct core *)instance)->fault.calls;
+static uint64_t core_calls(void *instance, uint32_t kind) {
+    return kind < ASHLAR_OS_CALL_COUNT ? ((struct core *)instance)->fault.made[kind] : 0;
 }
 
 static uint64_t core_failed(void *instance) {

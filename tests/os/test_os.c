@@ -173,6 +173,8 @@ static void the_twin_fails_what_it_is_told(void **state) {
     assert_int_equal(fault.mapped_bytes, 4 * unit);
     assert_int_equal(call_each(&fault, space, unit), 0);
     assert_int_equal(fault.calls, 5);
+    const uint64_t made[ASHLAR_OS_CALL_COUNT] = {2, 0, 1, 1, 1};
+    assert_memory_equal(fault.made, made, sizeof made);
     for (unsigned i = 0; i < 4; i++) {
         fault.calls = fault.failed = 0;
         fault.fail_at = i + 1;
@@ -189,6 +191,9 @@ static void the_twin_fails_what_it_is_told(void **state) {
         fault.fail_kinds = kinds[i];
         assert_int_equal(call_each(&fault, space, unit), kinds[i]);
         assert_int_equal(fault.calls, 1); /* others do not count */
+        for (unsigned kind = 0; kind < ASHLAR_OS_CALL_COUNT; kind++)
+            if (kind != ASHLAR_OS_RELEASE) /* but are known */
+                assert_int_equal(fault.made[kind], made[kind] + 4 * (i + 1));
         fault.fail_after = false;
         fault.fail_kinds = (1U << ASHLAR_OS_CALL_COUNT) - 1;
     }
