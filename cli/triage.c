@@ -336,6 +336,16 @@ static bool write_report(const struct ash_campaign *campaign, const char *folder
     return fclose(file) == 0;
 }
 
+/* The oracle asks for the usable size of each new block, a program only where the trace says so. */
+static bool tell_usable(const struct ash_found *found, const struct ashlar_trace *trace,
+                        struct ashlar_trace *out) {
+    if (!ashlar_trace_copy(out, trace)) return false;
+    if (strcmp(found->small.code, "ASH-ORACLE-USABLE") != 0 || trace->count == 0) return true;
+    struct ashlar_op op = {.kind = ASHLAR_OP_USABLE, .slot = trace->ops[trace->count - 1].slot};
+    op.thread = trace->ops[trace->count - 1].thread;
+    return ashlar_trace_append(out, &op);
+}
+
 static bool write_reproducer(const struct ash_campaign *campaign, const char *folder,
                              const struct ash_found *found, const struct ashlar_trace *trace) {
     char path[ASH_PATH_BYTES], comment[200];
@@ -345,8 +355,12 @@ static bool write_reproducer(const struct ash_campaign *campaign, const char *fo
         program.library = campaign->target;
         program.prefix = campaign->prefix;
     }
+    struct ashlar_trace shown;
+    ashlar_trace_init(&shown);
     FILE *file = ash_path(path, "%s/reproducer.c", folder) ? fopen(path, "w") : NULL;
-    bool written = file != NULL && ashlar_trace_write_c(trace, file, &program);
+    bool written = file != NULL && tell_usable(found, trace, &shown) &&
+                   ashlar_trace_write_c(&shown, file, &program);
+    ashlar_trace_free(&shown);
     if (file != NULL && fclose(file) != 0) written = false;
     return written;
 }

@@ -195,17 +195,19 @@ malloc 8 100
 END
     exits 0 convert "$tmp/seed.txt" "$tmp/seed/all.raw"
     for bug in owner-gone returned-twice exit-keeps-blocks; do threaded $bug "$tmp/seed.txt"; done
-    export TEACH_BUG=owner-gone
-    exits 1 fuzz --target "$cached" --prefix cached_ --threads real --first --time 60 \
-        --corpus "$tmp/seed" -o "$tmp/fuzz"
-    grep -q '^  again .* --threads real ' "$tmp/out"
-    cd "$tmp/fuzz"/crashes/*
-    threaded owner-gone trace
-    build=$(sed -n 's/^ \* Build: //p' reproducer.c)
-    sh -c "${build/FILE.c/reproducer.c -Werror}"
-    run ./a.out
-    [ "$status" -ne 0 ]
-    TEACH_BUG='' ./a.out
+    for bug in owner-gone exit-keeps-blocks; do
+        export TEACH_BUG=$bug
+        exits 1 fuzz --target "$cached" --prefix cached_ --threads real --first --time 60 \
+            --corpus "$tmp/seed" -o "$tmp/$bug"
+        grep -q '^  again .* --threads real ' "$tmp/out"
+        cd "$tmp/$bug"/crashes/*
+        threaded $bug trace
+        build=$(sed -n 's/^ \* Build: //p' reproducer.c)
+        sh -c "${build/FILE.c/reproducer.c -Werror}"
+        run ./a.out
+        [ "$status" -ne 0 ]
+        TEACH_BUG='' ./a.out
+    done
 }
 
 # A library in front of the system's tells of the threads that begin.
