@@ -91,6 +91,10 @@ quietly cmake --build "$tmp/parent/build" -j 2
 quietly ctest --test-dir "$tmp/parent/build" --output-on-failure --no-tests=error
 grep -E 'tests passed' "$tmp/log"
 
+echo "== the libraries alone need no C++ compiler"
+quietly cmake -S "$source" -B "$tmp/alone" -DASHLAR_LIBRARY_ONLY=ON "-DCMAKE_C_COMPILER=$cc" \
+    -DCMAKE_CXX_COMPILER=/bin/false
+
 echo "== pkg-config"
 export PKG_CONFIG_PATH="$libdir/pkgconfig"
 mkdir "$tmp/pc"
