@@ -23,8 +23,8 @@
  *    serves many. Spans of a few pages have a list for each length, and stay while others are asked
  *    for. A longer one stays only until a span of another length is asked for: under the lock that
  *    is taken then, the one freed last becomes that span, if it can (spans.c), and the others go
- *    back. None is kept whose mapping was
- *    moved, since that has to be made normal, nor one that is being watched (zeroing.c).
+ *    back. None is kept whose mapping was moved, since that has to be made normal, nor one that is
+ *    being watched (zeroing.c).
  * 5. Giving back. Once per decay time, when the thread looks at the clock (bins.c) or another one
  *    does (visit.c); before the frontier grows or an allocation fails; when the thread ends; by
  *    trim. A forked child gives back what threads that are gone kept (fork.c).
