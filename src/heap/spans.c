@@ -95,13 +95,12 @@ static struct ash_page *span_adapt(struct ash_thread_heap *th, uint64_t pages) {
 }
 
 /* Free pages become a span, claimed; NULL when there are none. With `zeroing` it also says what
- * they held. The lock is held. */
+ * they held. The lock is held, and no longer span is kept. */
 static struct ash_page *span_make(struct ash_thread_heap *th, uint64_t pages, uint64_t alignment,
                                   struct ash_zeroing *zeroing) {
     struct ash_heap *heap = th->heap;
     struct ash_run_content *content = zeroing == NULL ? NULL : &zeroing->content;
     uint64_t page;
-    ash_kept_give_long(th);
     if (ash_kept_pages(th) == 0 || !ash_runs_take(heap, pages, alignment, false, &page, content)) {
         ash_kept_give_held(th);
         if (!ash_runs_take(heap, pages, alignment, true, &page, content)) return NULL;
@@ -125,7 +124,10 @@ static struct ash_page *span_cut(struct ash_thread_heap *th, size_t bytes, size_
     ash_lock_take(&heap->lock);
     ash_runs_begin(heap);
     ash_runs_tick(heap);
-    if (zeroing == NULL && alignment <= ASH_PAGE_BYTES) head = span_adapt(th, pages);
+    if (zeroing == NULL && alignment <= ASH_PAGE_BYTES)
+        head = span_adapt(th, pages);
+    else
+        ash_kept_give_long(th);
     if (head == NULL)
         head =
             span_make(th, pages, alignment > ASH_PAGE_BYTES ? alignment : ASH_PAGE_BYTES, zeroing);
