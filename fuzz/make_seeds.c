@@ -378,11 +378,11 @@ static void stop_everywhere(struct ashlar_trace *t, const struct ground *ground,
 }
 /* Both stop: the second action within the first, then the first goes on for a while, and the second
  * ends before it. For some places of each, as one more switch multiplies their number. */
-enum { SWITCH_STOPS = 4, TO_THE_END = 60 };
+enum { SWITCH_STOPS = 4, LATER_STOPS = 3, TO_THE_END = 60 };
 static void stop_both(struct ashlar_trace *t, const struct ground *ground, enum action first,
                       enum action second) {
-    static const uint64_t early[SWITCH_STOPS] = {2, 4, 6, 8}, later[] = {2, 5, 8};
-    for (uint32_t n = 0; n < SWITCH_STOPS * SWITCH_STOPS * 3; n++) {
+    static const uint64_t early[SWITCH_STOPS] = {2, 4, 6, 8}, later[LATER_STOPS] = {2, 5, 8};
+    for (uint32_t n = 0; n < SWITCH_STOPS * SWITCH_STOPS * LATER_STOPS; n++) {
         prepare(t, ground);
         stop(t, actor(first, true), early[n % SWITCH_STOPS]);
         act(t, ground, first, true);
