@@ -5,17 +5,19 @@
  *    memory is touched that was not touched before.
  * 2. Sweeping. The windows of a slab are visited in ascending order and then again from the
  *    start, so that free bits gather in a window until its turn comes; always taking the lowest
- *    free bit would find one at a time. A window that is at least a sixteenth free when
- *    its candidates run out is used again at once: what was just freed there is in caches.
+ *    free bit would find one at a time. A window that is at least a sixteenth free when its
+ *    candidates run out is used again at once: what was just freed there is in caches. In a bin's
+ *    only slab it has to be a quarter: there the other windows are in caches, too, and each refill
+ *    costs mispredicted branches.
  * 3. Opened windows. A new slab's windows are opened one after the other; those not yet opened
  *    have never been touched.
  *    Of the first window of a bin's only slab, no more than are live in it are offered at once, or
  *    some KiB of them: a class with few blocks touches little.
- * 4. Debt. A refill that yields less than an eighth of a window adds what is missing to the bin's
- *    debt, one that yields more pays it off. At the end of a sweep a bin whose debt has reached a
- *    window per slab buys a new window, or a new slab; a bin with less goes to the next slab in
- *    its queue or sweeps again. So memory grows by at most about an eighth over what is live, and
- *    only while refills are poor.
+ * 4. Debt. A refill that yields less than an eighth of a window, a quarter in a bin's only slab,
+ *    adds what is missing to the bin's debt; one that yields more pays it off. At the end of a
+ *    sweep a bin whose debt has reached a window per slab buys a new window, or a new slab; a bin
+ *    with less goes to the next slab in its queue or sweeps again. So memory grows by at most about
+ *    an eighth over what is live, a quarter in an only slab, and only while refills are poor.
  * 5. Time. No thread serves the heap, so it looks at the clock in passing, every so many mallocs. A
  *    look gives back the pages that are due and, once per decay, the current slabs that are all
  *    free. While pages wait to be given back and looks come slowly, a refill hands out one
@@ -31,9 +33,11 @@
 enum {
     OFFER_BYTES = 8192,         /* of a first window at once: two OS pages .. */
     OFFER_LEAST = 16,           /* .. and so many blocks */
-    YIELD_SHARE = 8,            /* a refill should yield at least this part of a window */
-    STAY_SHARE = 16,            /* a window this free is used again */
-    LOOK_MALLOCS = 1024,        /* between looks at the clock; a refill counts as what it offers */
+    YIELD_SHARE = 8,            /* a refill should yield at least this part of a window .. */
+    YIELD_SHARE_ONLY = 4,       /* .. and this in a bin's only slab */
+    STAY_SHARE = 16,            /* a window this free is used again .. */
+    STAY_SHARE_ONLY = 4,        /* .. and this in a bin's only slab */
+    LOOK_MALLOCS = 1024,        /* between looks at the clock; a refill counts as a full window */
     LOOK_MALLOCS_WAITING = 256, /* the same while pages wait */
     SLOW_MS = 8,                /* looks this far apart come slowly then */
     DEBT_MOST = 1 << 30,
@@ -45,8 +49,10 @@ void ash_bin_init(struct ash_bin *bin, struct ash_heap *heap, unsigned class_ind
                             .class_index = (uint8_t)class_index};
 }
 
-static unsigned window_blocks(const struct ash_page *head) {
-    return head->block_count < ASH_WINDOW_BLOCKS ? head->block_count : ASH_WINDOW_BLOCKS;
+/* Blocks of a window; the last has fewer. */
+static unsigned window_blocks(const struct ash_page *head, unsigned window) {
+    unsigned rest = head->block_count - window * ASH_WINDOW_BLOCKS;
+    return rest < ASH_WINDOW_BLOCKS ? rest : ASH_WINDOW_BLOCKS;
 }
 
 /* Opened windows of the current slab that hold free blocks. The current window's bit may be stale.
@@ -90,7 +96,8 @@ static void bin_open(struct ash_bin *bin, struct ash_heap *heap, struct ash_page
 static void bin_sweep_to(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head,
                          unsigned window) {
     bin_open(bin, heap, head, window);
-    int32_t goal = (int32_t)(window_blocks(head) / YIELD_SHARE);
+    unsigned share = bin->slabs == 1 ? YIELD_SHARE_ONLY : YIELD_SHARE;
+    int32_t goal = (int32_t)(window_blocks(head, 0) / share);
     if (goal == 0) goal = 1;
     bin->debt += goal - (int32_t)ash_count_bits(bin->candidates);
     if (bin->debt < 0) bin->debt = 0;
@@ -163,7 +170,7 @@ static bool bin_sweep_again(struct ash_bin *bin, struct ash_heap *heap) {
 static bool bin_next_sweep(struct ash_thread_heap *th, struct ash_bin *bin) {
     struct ash_heap *heap = th->heap;
     struct ash_page *head = ash_slab_linked(heap, bin->slab);
-    bool poor = head != NULL && bin->debt >= (int32_t)(bin->slabs * window_blocks(head));
+    bool poor = head != NULL && bin->debt >= (int32_t)(bin->slabs * window_blocks(head, 0));
     if (!poor && (bin_enter_queued(bin, heap) || bin_sweep_again(bin, heap))) return true;
     if (head != NULL && bin_open_new(bin, heap, head)) return true;
     if (bin_enter_new(th, bin)) return true;
@@ -177,9 +184,10 @@ static bool bin_next_sweep(struct ash_thread_heap *th, struct ash_bin *bin) {
 static bool bin_stays(struct ash_bin *bin, const struct ash_page *head) {
     uint64_t left = ash_word_get(bin->word);
     if (left == 0) return false;
-    uint64_t all = ash_full_word(head->block_count, bin->window_index);
-    if (ASH_PLANTED(30) && ash_count_bits(all) < window_blocks(head)) return false;
-    if (ash_count_bits(left) * STAY_SHARE < ash_count_bits(all)) return false;
+    unsigned all = window_blocks(head, bin->window_index);
+    if (ASH_PLANTED(30) && all < window_blocks(head, 0)) return false;
+    unsigned share = bin->slabs == 1 ? STAY_SHARE_ONLY : STAY_SHARE;
+    if (ash_count_bits(left) * share < all) return false;
     bin->candidates = bin_offer(bin, left);
     return true;
 }
@@ -229,10 +237,10 @@ void ash_bins_shorten(struct ash_thread_heap *th) {
 
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin) {
     uint32_t before = ash_transition_begin(th, ASH_REFILL);
-    bool slow = --th->pace <= 0 && ash_bins_look(th);
+    th->pace -= ASH_WINDOW_BLOCKS;
+    bool slow = th->pace <= 0 && ash_bins_look(th);
     ash_collect_pending(th);
     bool done = bin_sweep_on(bin, th->heap) || bin_next_sweep(th, bin);
-    th->pace -= ash_count_bits(bin->candidates);
     if (slow) bin->candidates &= -bin->candidates;
     ash_transition_end(th, before);
     return done;

@@ -61,20 +61,29 @@ static void a_sweep_visits_windows_in_ascending_order(void **state) {
     site_close(&site);
 }
 
-static void a_window_a_sixteenth_free_is_used_again(void **state) {
-    (void)state;
+/* The last window of the last slab, all of it live, is the current one: another slab has a free one
+ * when there are two, else the same. Frees `most` of the current window, which are used again, and
+ * then one less, which are not. */
+static void expect_used_again(unsigned slabs, unsigned most) {
     struct site site;
     site_open(&site, 64 * MIB, 1);
-    static void *blocks[SLAB_16];
-    take_many(&site, 16, blocks, SLAB_16); /* the last window is the current one */
+    static void *blocks[2 * SLAB_16];
+    unsigned count = slabs * SLAB_16;
+    take_many(&site, 16, blocks, count);
+    assert_int_equal(slabs_of(&site), slabs);
     for (unsigned i = 0; i < WINDOW; i++) ashlar_free(site.th, blocks[i]);
-    void **last = blocks + SLAB_16 - WINDOW;
-    for (unsigned i = 0; i < WINDOW / 16; i++) ashlar_free(site.th, last[i]);
-    for (unsigned i = 0; i < WINDOW / 16; i++)
-        assert_ptr_equal(ashlar_malloc(site.th, 16), last[i]);
-    for (unsigned i = 0; i < WINDOW / 16 - 1; i++) ashlar_free(site.th, last[i]);
+    void **last = blocks + count - WINDOW;
+    for (unsigned i = 0; i < most; i++) ashlar_free(site.th, last[i]);
+    for (unsigned i = 0; i < most; i++) assert_ptr_equal(ashlar_malloc(site.th, 16), last[i]);
+    for (unsigned i = 0; i < most - 1; i++) ashlar_free(site.th, last[i]);
     assert_ptr_equal(ashlar_malloc(site.th, 16), blocks[0]);
     site_close(&site);
+}
+
+static void a_window_that_is_free_enough_is_used_again(void **state) {
+    (void)state;
+    expect_used_again(1, WINDOW / 4);
+    expect_used_again(2, WINDOW / 16);
 }
 
 static void slabs_queue_first_in_first_out(void **state) {
@@ -550,7 +559,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_slab_is_served_from_its_start),
         cmocka_unit_test(a_sweep_visits_windows_in_ascending_order),
-        cmocka_unit_test(a_window_a_sixteenth_free_is_used_again),
+        cmocka_unit_test(a_window_that_is_free_enough_is_used_again),
         cmocka_unit_test(slabs_queue_first_in_first_out),
         cmocka_unit_test(slabs_leave_the_queue_from_any_place),
         cmocka_unit_test(only_the_current_slab_is_kept_when_empty),
