@@ -24,6 +24,7 @@ REGRESSIONS = ROOT / "corpus" / "regressions"
 # 1,024 operations: long enough to fill several slabs, short enough for thousands a second.
 INPUT_BYTES = 8 + 24 * 1024
 TIMEOUT_SECONDS = 20
+FINISH_SECONDS = 10  # for an engine to write down what it found
 
 
 class Program(NamedTuple):
@@ -220,9 +221,18 @@ class Campaign:
                 time.sleep(0.05)
         finally:
             self.elapsed = time.monotonic() - self.started
+            self.let_finish()
             self.stop()
         self.found = self.finding_files()
         return self.found
+
+    def let_finish(self):
+        """libFuzzer ends at its finding: before, the file may not be whole. (AFL++ writes it before
+        it obeys a signal.)"""
+        limit = time.monotonic() + FINISH_SECONDS
+        while (self.engine == "libfuzzer" and self.finding_files() and time.monotonic() < limit
+               and all(p.poll() is None for p in self.processes)):
+            time.sleep(0.05)
 
     def stop(self):
         for sign in (signal.SIGTERM, signal.SIGKILL):

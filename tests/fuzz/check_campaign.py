@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """scripts/fuzz as a campaign, with an engine that is played: the time is divided evenly, a harness
 that found something gets no more turns while the others go on, what one engine kept is where the
-next one starts, and the end is a table, the findings and exit 1.
+next one starts, and the end is a table, the findings and exit 1. A finding is whole before its engine
+is ended.
 
   check_campaign.py SOURCE_DIRECTORY SCRATCH_DIRECTORY
 """
@@ -42,6 +43,15 @@ class Campaign(fuzz.fe.Campaign):
         return [self.kept]
 
 
+class Slow(fuzz.fe.Campaign):
+    """An engine that takes its time to write its finding down."""
+
+    def command(self, job):
+        name = self.crashes / "crash-1"
+        return ["sh", "-c", f"printf first >'{name}'; sleep 0.5; printf ' rest' >>'{name}'"]
+
+
+whole = Slow("libfuzzer", "none", scratch / "slow", 10, seeds=()).run()[0].read_text()
 fuzz.fe.Campaign = Campaign
 fuzz.fe.build = lambda *_: None
 fuzz.fe.mutator_library = lambda: None
@@ -62,6 +72,7 @@ def expect(what, true):
         problems.append(what)
 
 
+expect("the finding is whole", whole == "first rest")
 expect("exit 1 at a finding", status == 1)
 expect("two rounds, the second without fuzz_misuse",
        order == [("fuzz_misuse", e) for e in both] + [("fuzz_parse", e) for e in both] * 2)

@@ -33,7 +33,7 @@ done
 """
 for name, text in {"a": "good", "bb": "bad!!", "c": "good", "ddd": "bad!!!!"}.items():
     (scratch / "corpus" / name).write_text(text)
-for number, word in {1: "bad", 2: "found", 3: "found"}.items():
+for number, word in {1: "bad", 2: "found", 3: "found", 5: "found"}.items():
     program = scratch / "fuzz" / f"fuzz_heap_plant_{number}"
     program.write_text(PROGRAM % word)
     program.chmod(0o755)
@@ -41,7 +41,8 @@ started = {}
 
 
 class Campaign(plants.fe.Campaign):
-    """Finds bug 2 with two of three random seeds, after 10 and 30 executions; bug 3 never."""
+    """Finds bug 2 with two of three random seeds, after 10 and 30 executions; bug 3 never; bug 5
+    with each, but only one input shows it again."""
 
     def run(self):
         number = int(self.binary.name.rpartition("_")[2])
@@ -53,6 +54,10 @@ class Campaign(plants.fe.Campaign):
             path = self.crashes / "input"
             path.write_text("found")
             self.found = [path]
+        if number == 5:
+            path = self.crashes / "input"
+            path.write_text("found" if self.seed == 3 else "lost")
+            self.found = [path]
         return self.found
 
 
@@ -60,9 +65,10 @@ plants.fe.Campaign = Campaign
 plants.fe.build = lambda *_: scratch
 plants.fe.HARNESSES = {"fuzz_heap": plants.fe.HARNESSES["fuzz_heap"]._replace(
     seeds=[scratch / "corpus"])}
-plants.plants = lambda: [plants.Plant(n, f"bug_{n}", "fuzz_heap") for n in (1, 2, 3, 4)]
-sys.argv[1:] = ["--seeds", "3", "--plant", "1", "--plant", "2..3"]
-with contextlib.redirect_stdout(io.StringIO()) as said:
+plants.plants = lambda: [plants.Plant(n, f"bug_{n}", "fuzz_heap") for n in (1, 2, 3, 4, 5)]
+sys.argv[1:] = ["--seeds", "3", "--plant", "1", "--plant", "2..3", "--plant", "5"]
+with (contextlib.redirect_stdout(io.StringIO()) as said,
+      contextlib.redirect_stderr(io.StringIO()) as complaints):
     status = plants.main()
 rows = [line.split() for line in said.getvalue().splitlines() if " bug_" in line]
 lines = {cells[0]: cells for cells in rows}
@@ -87,7 +93,9 @@ expect("inputs that show a bug are left",
        [(scratch / "fuzzing" / f"plant-libfuzzer-{n}.input").exists() for n in (1, 2, 3)] ==
        [True, True, False])
 expect("bug 3 is missed", lines["3"][3:] == ["0", "0", "of", "3", "MISSED"])
-expect("the sum", "2 of 3 planted bugs found with libfuzzer, 1 of them by mutation"
+expect("bug 5: what does not show it again is said, and not counted",
+       lines["5"][3:7] == ["0", "1", "of", "3"] and complaints.getvalue().count("again") == 2)
+expect("the sum", "3 of 4 planted bugs found with libfuzzer, 2 of them by mutation"
        in said.getvalue())
 for problem in problems:
     print(f"not so: {problem}")
