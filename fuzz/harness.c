@@ -21,7 +21,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { VERIFY_EVERY = 16, OPS_MAX = 4096 };
+enum {
+    VERIFY_EVERY = 16,
+    OPS_MAX = 4096,
+    CHECK_PAGES = 1 << 20, /* a second or two of a sanitized build, for heaps with spans of GiB */
+};
 
 const struct ash_fuzz_tier *ash_fuzz_tier(void) {
     static const struct ash_fuzz_tier tiers[] = {
@@ -124,6 +128,7 @@ bool ash_fuzz_replay(const struct ashlar_target *target, const uint8_t *data, si
         .target = target,
         .oracle = tier->oracle,
         .verify_every = tier->verify_every,
+        .check_pages = CHECK_PAGES,
         .touched_check = tier->touched_check,
     };
     struct ashlar_replay_result result = {0};

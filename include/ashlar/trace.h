@@ -208,6 +208,8 @@ struct ashlar_replay_options {
     const struct ashlar_target *target; /* NULL: the core */
     enum ashlar_oracle_tier oracle;
     uint32_t verify_every; /* native full check after each so many operations; 0: at the end only */
+    uint64_t check_pages;  /* once full checks have seen so many pages, there are none but at the
+                              end, and no operation that asks for one is performed; 0: no bound */
     bool touched_check;    /* native O(1) check after each operation */
     size_t until;          /* stop before this operation; 0: run all */
     const struct ashlar_fault_plan *faults; /* from the start; NULL: none but the trace's own */

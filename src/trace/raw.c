@@ -4,7 +4,8 @@
  * value, so that no mutation is wasted: a header of 8 bytes, then records of 24.
  *
  *   header  0  heap kind, modulo 2
- *           1  heap size: in memory 1,024 KiB + 64 KiB each; reserved 64 MiB each, 0 the default
+ *           1  heap size: in memory 1,024 KiB + 64 KiB each; reserved 64 MiB each, 0 is 64 GiB: in
+ *              the default of 1 TiB one span can have more pages than a check sees in seconds
  *           2  threads - 1, modulo 4
  *           3  bit 0: records may be steps; without it the table ends before them, so that inputs
  *              of harnesses without a scheduler never hold any
@@ -33,6 +34,7 @@
 enum {
     MEMORY_UNIT_KIB = 64,
     RESERVED_UNIT_MIB = 64,
+    RESERVED_MIB_MAX = 64 * 1024,
     SIZE_CODE_MAX = 255,
     REPEATS_MAX = 1 << 16, /* so that few bytes do not ask for much memory */
 };
@@ -40,9 +42,10 @@ enum {
 static void decode_header(const uint8_t *header, struct ashlar_trace *out) {
     ashlar_trace_init(out);
     out->heap = header[0] % 2;
-    out->heap_kib = out->heap == ASHLAR_HEAP_IN_MEMORY
-                        ? ASH_HEAP_MEMORY_KIB_MIN + header[1] * (uint32_t)MEMORY_UNIT_KIB
-                        : header[1] * (uint32_t)RESERVED_UNIT_MIB;
+    if (out->heap == ASHLAR_HEAP_IN_MEMORY)
+        out->heap_kib = ASH_HEAP_MEMORY_KIB_MIN + header[1] * (uint32_t)MEMORY_UNIT_KIB;
+    else
+        out->heap_kib = header[1] != 0 ? header[1] * (uint32_t)RESERVED_UNIT_MIB : RESERVED_MIB_MAX;
     out->threads = 1 + header[2] % (uint32_t)ASHLAR_RAW_THREADS;
     out->seed = ash_load(header + 4, 4);
 }
@@ -120,7 +123,7 @@ bool ashlar_trace_decode_raw(const uint8_t *bytes, size_t size, size_t max_ops,
 }
 
 static uint8_t size_code(const struct ashlar_trace *trace) {
-    uint32_t code = trace->heap_kib / RESERVED_UNIT_MIB;
+    uint32_t code = trace->heap_kib < RESERVED_MIB_MAX ? trace->heap_kib / RESERVED_UNIT_MIB : 0;
     if (trace->heap == ASHLAR_HEAP_IN_MEMORY) {
         uint32_t kib = trace->heap_kib;
         code =

@@ -367,10 +367,19 @@ enum ashlar_verdict ash_replay_check(struct ash_replay *replay, uintptr_t addres
     const struct ashlar_target *target = replay->target;
     replay->native = (struct ashlar_finding){0};
     *report = (struct ashlar_check_report){0};
-    if (address == 0 && target->heap != NULL && replay->options->oracle == ASHLAR_ORACLE_FULL)
-        return ashlar_check_heap(target->heap(replay->instance), ASHLAR_CHECK_AUDIT, on_native,
-                                 replay, report);
-    return target->check(replay->instance, address, on_native, replay, report);
+    bool audit =
+        address == 0 && target->heap != NULL && replay->options->oracle == ASHLAR_ORACLE_FULL;
+    enum ashlar_verdict verdict =
+        audit ? ashlar_check_heap(target->heap(replay->instance), ASHLAR_CHECK_AUDIT, on_native,
+                                  replay, report)
+              : target->check(replay->instance, address, on_native, replay, report);
+    if (address == 0) replay->checked_pages += report->pages_checked;
+    return verdict;
+}
+
+bool ash_replay_may_check(const struct ash_replay *replay) {
+    uint64_t most = replay->options->check_pages;
+    return replay->target->check != NULL && (most == 0 || replay->checked_pages < most);
 }
 
 enum ash_step ash_replay_native_finding(struct ash_replay *replay) {
@@ -439,7 +448,7 @@ static enum ash_step full_check(struct ash_replay *replay) {
 
 static enum ash_step op_check(struct ash_replay *replay, const struct ashlar_op *op) {
     (void)op;
-    return replay->target->check == NULL ? ASH_STEP_SKIPPED : full_check(replay);
+    return ash_replay_may_check(replay) ? full_check(replay) : ASH_STEP_SKIPPED;
 }
 
 static ash_op_function *const functions[ASHLAR_OP_COUNT] = {
@@ -494,11 +503,10 @@ static enum ash_step after(struct ash_replay *replay, size_t index) {
         if (ash_replay_check(replay, replay->touched, &report) == ASHLAR_CORRUPT)
             return ash_replay_native_finding(replay);
     }
-    if (options->verify_every != 0 && (index + 1) % options->verify_every == 0)
-        return full_check(replay);
+    bool due = options->verify_every != 0 && (index + 1) % options->verify_every == 0;
     /* What a failed system call left half done would show now. */
-    if (replay->target->failed != NULL && fault_explains(replay)) return full_check(replay);
-    return ASH_STEP_RUN;
+    due |= replay->target->failed != NULL && fault_explains(replay);
+    return due && ash_replay_may_check(replay) ? full_check(replay) : ASH_STEP_RUN;
 }
 
 void ash_replay_begin(struct ash_replay *replay) {

@@ -18,6 +18,7 @@ struct ash_replay {
     uintptr_t touched;            /* address that this operation was about; 0: none */
     struct ashlar_finding native; /* the first finding of the running native check */
     struct ash_threads *threads;  /* of a trace with steps; NULL: one operation after another */
+    uint64_t checked_pages;       /* seen by full checks so far */
     bool alone;                   /* no other operation is or was under way beside this one */
 };
 
@@ -53,6 +54,8 @@ uint32_t ash_replay_thread(const struct ash_replay *replay, const struct ashlar_
  * finding to replay->native. */
 enum ashlar_verdict ash_replay_check(struct ash_replay *replay, uintptr_t address,
                                      struct ashlar_check_report *report);
+/* Whether a full check before the end is possible, and within options->check_pages. */
+bool ash_replay_may_check(const struct ash_replay *replay);
 /* Makes the native check's first finding the replay's. */
 enum ash_step ash_replay_native_finding(struct ash_replay *replay);
 

@@ -215,7 +215,8 @@ enum ash_step ash_op_write_stale(struct ash_replay *replay, const struct ashlar_
 enum ash_step ash_op_flip(struct ash_replay *replay, const struct ashlar_op *op) {
     const struct ashlar_target *target = replay->target;
     struct ashlar_check_report check;
-    if (target->flip == NULL || target->check == NULL || !target->flip(replay->instance, op->arg))
+    if (target->flip == NULL || !ash_replay_may_check(replay) ||
+        !target->flip(replay->instance, op->arg))
         return ASH_STEP_SKIPPED;
     enum ashlar_verdict verdict = ash_replay_check(replay, 0, &check);
     bool back = target->flip(replay->instance, op->arg);

@@ -76,6 +76,27 @@ static void traces_over_reserved_space(void **state) {
     run_recipe(&recipes[1], &options, 40);
 }
 
+/* Full checks end with the pages that they may see, but for the one at the end. */
+static void checks_have_a_bound(void **state) {
+    (void)state;
+    for (uint64_t most = 0; most < 2; most++) {
+        const struct ashlar_replay_options options = {.verify_every = 1, .check_pages = most};
+        struct ashlar_trace trace;
+        struct ashlar_replay_result result;
+        trace_begin(&trace, 16384);
+        trace_add(&trace, ASHLAR_OP_MALLOC, 0, 100000, 0);
+        trace_add(&trace, ASHLAR_OP_CHECK, 0, 0, 0);
+        trace_add(&trace, ASHLAR_OP_FLIP, 0, 0, 0);
+        trace_add(&trace, ASHLAR_OP_MALLOC, 1, 300000, 0);
+        ashlar_replay(&trace, &options, &result);
+        assert_false(result.found);
+        assert_int_equal(result.ops_skipped, most == 0 ? 0 : 2);
+        assert_int_equal(result.check.live_blocks, 2);
+        ashlar_replay_end(&result);
+        ashlar_trace_free(&trace);
+    }
+}
+
 /* Slabs that fill up, queue, empty and go back, in every order. */
 static void traces_of_few_sizes(void **state) {
     (void)state;
@@ -390,6 +411,7 @@ int main(void) {
         cmocka_unit_test(illegal_traces_in_memory),
         cmocka_unit_test(traces_checked_after_each_operation),
         cmocka_unit_test(traces_over_reserved_space),
+        cmocka_unit_test(checks_have_a_bound),
         cmocka_unit_test(traces_of_few_sizes),
         cmocka_unit_test(spans_step_by_step),
         cmocka_unit_test(double_frees_across_threads),

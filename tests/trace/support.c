@@ -13,7 +13,8 @@ static void generate_header(uint64_t *state, bool raw_limits, struct ashlar_trac
     ashlar_trace_init(out);
     uint32_t units = (uint32_t)test_below(state, 256);
     out->heap = (uint8_t)test_below(state, 2);
-    out->heap_kib = out->heap == ASHLAR_HEAP_IN_MEMORY ? 1024 + units * 64 : units * 64;
+    uint32_t region = raw_limits && units == 0 ? 64 * 1024 : units * 64;
+    out->heap_kib = out->heap == ASHLAR_HEAP_IN_MEMORY ? 1024 + units * 64 : region;
     out->threads = 1 + (uint32_t)test_below(state, raw_limits ? ASHLAR_RAW_THREADS : 256);
     out->seed = test_random(state) >> (raw_limits ? 32 : test_below(state, 64));
 }

@@ -149,6 +149,14 @@ static void raw_respects_its_bounds(void **state) {
     assert_true(ashlar_trace_decode_raw(NULL, 0, 100, &trace));
     assert_int_equal(trace.count, 0);
     assert_int_equal(trace.threads, 1);
+    assert_int_equal(trace.heap, ASHLAR_HEAP_RESERVED);
+    assert_int_equal(trace.heap_kib, 64 * 1024); /* MiB: no default of a TiB */
+    for (unsigned i = 0; i < 2; i++) {           /* which is cut down to it, too */
+        uint8_t header[ASHLAR_RAW_HEADER_BYTES];
+        trace.heap_kib = i == 0 ? 0 : 1 << 20;
+        assert_int_equal(ashlar_trace_encode_raw(&trace, header, sizeof header), sizeof header);
+        assert_int_equal(header[1], 0);
+    }
     ashlar_trace_free(&trace);
 }
 
