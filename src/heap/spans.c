@@ -141,8 +141,8 @@ static struct ash_page *span_cut(struct ash_thread_heap *th, size_t bytes, size_
 /* The same from what the thread heap keeps, all of it dirty. */
 static struct ash_page *span_reuse(struct ash_thread_heap *th, size_t bytes, size_t alignment,
                                    struct ash_zeroing *zeroing) {
-    if (alignment > ASH_PAGE_BYTES) return NULL;
-    struct ash_page *head = ash_kept_take(th, ash_span_pages(bytes > 0 ? bytes : 1));
+    if (alignment > ASH_PAGE_BYTES) return NULL; /* else `bytes` is beyond the classes */
+    struct ash_page *head = ash_kept_take(th, ash_span_pages(bytes));
     if (head == NULL) return NULL;
     span_ask(head, bytes, alignment);
     if (zeroing == NULL) return head;

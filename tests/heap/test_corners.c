@@ -273,6 +273,22 @@ static void nobody_collects_for_one_that_is_at_work(void **state) {
     site_close(&site);
 }
 
+/* A span at the frontier could grow where it is, but the system refuses the pages once: it moves. */
+static void a_refused_growth_in_place_moves(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 1);
+    uint8_t *block = span_pages(&site, 2);
+    fill(block, 2 * PAGE, 5);
+    fail_next(&site, 1U << ASHLAR_OS_COMMIT, 1);
+    uint8_t *moved = ashlar_realloc(site.th, block, 400 * PAGE);
+    fail_no_more(&site);
+    assert_true(moved != NULL && moved != block);
+    assert_true(holds(moved, 2 * PAGE, 5));
+    expect_sound(&site);
+    site_close(&site);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_walk_stops_at_a_span_too),
@@ -285,6 +301,7 @@ int main(void) {
         cmocka_unit_test(one_moved_span_too_many_is_copied),
         cmocka_unit_test(what_was_freed_meanwhile_is_refused),
         cmocka_unit_test(nobody_collects_for_one_that_is_at_work),
+        cmocka_unit_test(a_refused_growth_in_place_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

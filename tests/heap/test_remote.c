@@ -270,6 +270,29 @@ static void live_blocks_beside_remotely_freed_ones_resize(void **state) {
     site_close(&site);
 }
 
+/* The last block of a slab's last window, which is short, while others have freed one of the slab. */
+static void the_last_of_a_short_window_collects(void **state) {
+    (void)state;
+    enum { BYTES = 80, BLOCKS = ASH_PAGE_BYTES / BYTES, SHORT = BLOCKS % ASH_WINDOW_BLOCKS };
+    struct site site;
+    site_open(&site, 64 * MIB, 2);
+    static void *blocks[BLOCKS];
+    for (unsigned i = 0; i < BLOCKS; i++) blocks[i] = ashlar_malloc(site.th, BYTES);
+    assert_non_null(ashlar_malloc(site.th, BYTES)); /* the next slab's: this one is full */
+    const struct ash_page *head = page_of(&site, blocks[0]);
+    assert_int_equal(head->block_count, BLOCKS);
+    void **last = blocks + BLOCKS - SHORT;
+    ashlar_free(site.th, last[0]);
+    ashlar_free(site.threads[1], blocks[0]);
+    for (unsigned i = 1; i < SHORT; i++) {
+        assert_int_equal(site_stats(&site).remote_blocks, 1);
+        ashlar_free(site.th, last[i]);
+    }
+    assert_int_equal(site_stats(&site).remote_blocks, 0);
+    expect_sound(&site);
+    site_close(&site);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_remote_free_waits_for_its_owner),
@@ -284,6 +307,7 @@ int main(void) {
         cmocka_unit_test(whoever_adopts_owns_the_slabs),
         cmocka_unit_test(resizing_and_measuring_work_across_owners),
         cmocka_unit_test(live_blocks_beside_remotely_freed_ones_resize),
+        cmocka_unit_test(the_last_of_a_short_window_collects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

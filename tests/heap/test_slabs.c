@@ -486,6 +486,24 @@ static void further_slabs_get_the_lowest_pages(void **state) {
     site_close(&site);
 }
 
+/* A class whose slabs have 21 pages, and a free run of 20, which is in the same bin of runs. */
+static void a_run_that_is_a_page_short_is_no_slab(void **state) {
+    (void)state;
+    enum { BYTES = 20736, SHORT_SLABS = 3 + 15 };
+    struct site site;
+    site_open_plain(&site, 64 * MIB, 1);
+    void *blocks[SHORT_SLABS];
+    take_many(&site, BYTES, blocks, SHORT_SLABS);
+    assert_int_equal(slabs_of(&site), 2);
+    void *low = span_pages(&site, 20), *high = span_pages(&site, 2);
+    ashlar_free(site.th, low);
+    void *block = ashlar_malloc(site.th, BYTES);
+    assert_int_equal(page_of(&site, block)->slab_pages, 21);
+    assert_true((uintptr_t)block > (uintptr_t)high);
+    expect_sound(&site);
+    site_close(&site);
+}
+
 /* A program that allocates now and then, after its peak: the clock moves by `step_ms` at each call.
  * Returns how many milliseconds it takes until the peak's pages are back at the system. */
 static uint64_t time_to_give_back(struct site *site, uint64_t step_ms) {
@@ -578,6 +596,7 @@ int main(void) {
         cmocka_unit_test(a_class_gets_its_pages_again),
         cmocka_unit_test(an_only_slab_gets_untouched_pages),
         cmocka_unit_test(further_slabs_get_the_lowest_pages),
+        cmocka_unit_test(a_run_that_is_a_page_short_is_no_slab),
         cmocka_unit_test(rare_mallocs_give_a_peak_back),
         cmocka_unit_test(only_the_first_to_wait_hastens_the_clock),
         cmocka_unit_test(empty_current_slabs_go_back_after_a_decay),
