@@ -273,7 +273,7 @@ static void nobody_collects_for_one_that_is_at_work(void **state) {
     site_close(&site);
 }
 
-/* A span at the frontier could grow where it is, but the system refuses the pages once: it moves. */
+/* A span at the frontier could grow where it is, but the system refuses pages once: it moves. */
 static void a_refused_growth_in_place_moves(void **state) {
     (void)state;
     struct site site;

@@ -270,7 +270,7 @@ static void live_blocks_beside_remotely_freed_ones_resize(void **state) {
     site_close(&site);
 }
 
-/* The last block of a slab's last window, which is short, while others have freed one of the slab. */
+/* The last block of a short window, while another thread has freed one of the slab. */
 static void the_last_of_a_short_window_collects(void **state) {
     (void)state;
     enum { BYTES = 80, BLOCKS = ASH_PAGE_BYTES / BYTES, SHORT = BLOCKS % ASH_WINDOW_BLOCKS };
