@@ -86,6 +86,46 @@ static void a_window_that_is_free_enough_is_used_again(void **state) {
     expect_used_again(2, WINDOW / 16);
 }
 
+/* However few blocks a last window has: else a slab would be queued with nothing live in it. */
+static void an_all_free_window_is_never_left(void **state) {
+    (void)state;
+    enum { BYTES = 112, BLOCKS = ASH_PAGE_BYTES / BYTES, LAST = BLOCKS % WINDOW };
+    static_assert(LAST > 0 && LAST < WINDOW / 4, "less than would be enough of a whole window");
+    struct site site;
+    site_open(&site, 64 * MIB, 1);
+    void *blocks[BLOCKS];
+    take_many(&site, BYTES, blocks, BLOCKS);
+    assert_int_equal(slabs_of(&site), 1);
+    for (unsigned i = 0; i < WINDOW; i++) ashlar_free(site.th, blocks[i]);
+    for (unsigned i = BLOCKS - LAST; i < BLOCKS; i++) ashlar_free(site.th, blocks[i]);
+    assert_ptr_equal(ashlar_malloc(site.th, BYTES), blocks[BLOCKS - LAST]);
+    site_close(&site);
+}
+
+/* Refills that find 12 of 64 are poor in an only slab: after some sweeps it opens a window, though
+ * there are free blocks. */
+static void an_only_slab_grows_while_refills_are_poor(void **state) {
+    (void)state;
+    enum { WINDOWS = 4, FOUND = 12, SWEEPS_MOST = 8 };
+    struct site site;
+    site_open(&site, 64 * MIB, 1);
+    void *blocks[WINDOWS * WINDOW];
+    take_many(&site, 16, blocks, WINDOWS * WINDOW);
+    const struct ash_page *head = page_of(&site, blocks[0]);
+    unsigned sweeps = 0;
+    while (head->opened_windows == WINDOWS && sweeps++ < SWEEPS_MOST) {
+        for (unsigned w = 0; w < WINDOWS; w++)
+            for (unsigned i = 0; i < FOUND; i++) ashlar_free(site.th, blocks[w * WINDOW + i]);
+        for (unsigned i = 0; i < WINDOWS * FOUND; i++)
+            assert_non_null(ashlar_malloc(site.th, 16)); /* the same ones, until it grows */
+    }
+    assert_int_equal(head->opened_windows, WINDOWS + 1);
+    assert_in_range(sweeps, WINDOW / (WINDOWS * (WINDOW / 4 - FOUND)), SWEEPS_MOST);
+    assert_int_equal(slabs_of(&site), 1);
+    expect_sound(&site);
+    site_close(&site);
+}
+
 static void slabs_queue_first_in_first_out(void **state) {
     (void)state;
     struct site site;
@@ -578,6 +618,8 @@ int main(void) {
         cmocka_unit_test(a_new_slab_is_served_from_its_start),
         cmocka_unit_test(a_sweep_visits_windows_in_ascending_order),
         cmocka_unit_test(a_window_that_is_free_enough_is_used_again),
+        cmocka_unit_test(an_all_free_window_is_never_left),
+        cmocka_unit_test(an_only_slab_grows_while_refills_are_poor),
         cmocka_unit_test(slabs_queue_first_in_first_out),
         cmocka_unit_test(slabs_leave_the_queue_from_any_place),
         cmocka_unit_test(only_the_current_slab_is_kept_when_empty),
