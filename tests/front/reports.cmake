@@ -18,7 +18,7 @@ target_compile_options(front_verify PRIVATE -fno-builtin)
 if(BATS)
   add_test(NAME front.verify COMMAND ${BATS} --print-output-on-failure
     ${CMAKE_CURRENT_SOURCE_DIR}/verify.bats)
-  set_tests_properties(front.verify PROPERTIES TIMEOUT 300 ENVIRONMENT
+  set_tests_properties(front.verify PROPERTIES ENVIRONMENT
     "PROGRAM=$<TARGET_FILE:front_verify>;LC_ALL=C.UTF-8")
 endif()
 
@@ -56,7 +56,7 @@ function(operators_test name way)
   if(way MATCHES "preloaded|libc")
     list(APPEND environment "LD_PRELOAD=$<TARGET_FILE:ashlar_shared>")
   endif()
-  set_tests_properties(front.operators.${name} PROPERTIES TIMEOUT 120 ENVIRONMENT "${environment}")
+  set_tests_properties(front.operators.${name} PROPERTIES ENVIRONMENT "${environment}")
 endfunction()
 
 set(operators_ways preloaded linked archive)
