@@ -279,7 +279,9 @@ class Campaign:
         return sorted(p for place in places for p in place.iterdir() if is_input(p))
 
     def minimize(self):
-        """Of the inputs kept, those that are enough for the same coverage."""
+        """Of the inputs kept, those that are enough for the same coverage; all, and a word about it,
+        when the engine cannot tell. (`-`: AFL++'s driver reads one input, which shows afl-cmin that
+        there is coverage.)"""
         out = self.directory / "minimized"
         env = dict(environment(self.binary), **(AFL if self.engine == "afl" else {}),
                    AFL_ALLOW_TMP="1")
@@ -289,9 +291,14 @@ class Campaign:
                        str(self.inputs)]
         else:
             command = [*STEADY, "afl-cmin", "-i", str(self.corpus / "main" / "queue"), "-o",
-                       str(out), "-m", "none", "--", str(self.binary)]
-        subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return sorted(p for p in out.iterdir() if is_input(p)) if out.is_dir() else []
+                       str(out), "-m", "none", "--", str(self.binary), "-"]
+        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        enough = sorted(p for p in out.iterdir() if is_input(p)) if out.is_dir() else []
+        if enough:
+            return enough
+        print(f"{self.binary.name}: not minimised: {done.stdout.decode(errors='replace')[-500:]}",
+              file=sys.stderr)
+        return self.kept_inputs()
 
     def broke_down(self):
         """What the engine said when it never ran: no input counted, nothing found."""

@@ -8,6 +8,7 @@ is ended.
 """
 import contextlib
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -52,6 +53,22 @@ class Slow(fuzz.fe.Campaign):
 
 
 whole = Slow("libfuzzer", "none", scratch / "slow", 10, seeds=()).run()[0].read_text()
+
+# A tool that cannot minimise: everything is kept. Its next word is about an input that is enough.
+afl = Slow("afl", "none", scratch / "afl", 10, seeds=())
+queue = afl.corpus / "main" / "queue"
+queue.mkdir(parents=True)
+for name in "one", "two":
+    (queue / name).write_text(name)
+(scratch / "bin").mkdir()
+tool = scratch / "bin" / "afl-cmin"
+os.environ["PATH"] = f"{scratch}/bin:{os.environ['PATH']}"
+tool.write_text("#!/bin/sh\necho no coverage\nexit 1\n")
+tool.chmod(0o755)
+with contextlib.redirect_stderr(io.StringIO()) as complaint:
+    all_kept = [p.name for p in afl.minimize()]
+tool.write_text('#!/bin/sh\nmkdir "$4" && cp "$2/two" "$4"\n')
+enough = [p.name for p in afl.minimize()]
 fuzz.fe.Campaign = Campaign
 fuzz.fe.build = lambda *_: None
 fuzz.fe.mutator_library = lambda: None
@@ -72,6 +89,9 @@ def expect(what, true):
         problems.append(what)
 
 
+expect("all are kept where none is known to be enough", all_kept == ["one", "two"])
+expect("which is said", "no coverage" in complaint.getvalue())
+expect("else those that are", enough == ["two"])
 expect("the finding is whole", whole == "first rest")
 expect("exit 1 at a finding", status == 1)
 expect("two rounds, the second without fuzz_misuse",
