@@ -25,11 +25,11 @@
  * 5. Fork inside the heap: a signal handler that forks, or a misuse handler that runs a program.
  *    The thread is then inside a slow path (it has a mark, or holds a lock; the lock tells whose it
  *    is), which goes on in parent and child when the handler returns. A lock that it holds is not
- *    taken. The pool's lock, which comes before the heap's, is only tried when the heap's is held;
- *    when another thread has it, the child takes the pool as it made it anew. The child is mended
- *    when that slow path ends (ash_visit_answer) or the next one. Until then thread heaps of
- *    gone threads are DEAD, and other slow paths than that one must not run: the handler may not
- *    allocate, which it may not do anyway.
+ *    taken. The pool's lock, which comes before a guest's (visit.c) and the heap's, is only tried
+ *    when one of these is held; when another thread has it, the child takes the pool as it made it
+ *    anew. The child is mended when that slow path ends (ash_visit_answer) or the next one. Until
+ *    then thread heaps of gone threads are DEAD, and other slow paths than that one must not run:
+ *    the handler may not allocate, which it may not do anyway.
  * 6. Memory order. A child has one thread. Everything here is relaxed or plain. */
 #include "heap/fork.h"
 
@@ -46,8 +46,16 @@ enum { TOOK_POOL = 1, TOOK_PAGES = 2, TOOK_BITS = 2, TOOK_ALL = TOOK_POOL | TOOK
 static void wake_visitors(struct ash_heap *heap, const struct ash_thread_heap *mine) {
     if (mine == NULL || atomic_load_explicit(&mine->transition, memory_order_relaxed) == ASH_QUIET)
         return; /* waits for none */
-    for (uint32_t id = 1; id <= heap->root.thread_heap_count; id++)
-        ash_lock_wake(&ash_thread_heap_at(heap, id)->guest);
+    uint32_t count = __atomic_load_n(&heap->root.thread_heap_count, __ATOMIC_ACQUIRE);
+    for (uint32_t id = 1; id <= count; id++) ash_lock_wake(&ash_thread_heap_at(heap, id)->guest);
+}
+
+/* Whether the thread that is to fork is a visitor (visit.c): it holds some guest's lock. */
+static bool visits(const struct ash_heap *heap) {
+    uint32_t count = __atomic_load_n(&heap->root.thread_heap_count, __ATOMIC_ACQUIRE);
+    for (uint32_t id = 1; id <= count; id++)
+        if (ash_lock_mine(&ash_thread_heap_at(heap, id)->guest)) return true;
+    return false;
 }
 
 void ashlar_heap_fork_prepare(struct ashlar_heap *public_heap,
@@ -57,14 +65,15 @@ void ashlar_heap_fork_prepare(struct ashlar_heap *public_heap,
     uint32_t took = 0;
     bool inside = ash_lock_mine(&heap->lock);
     if (!ash_lock_mine(&heap->pool_lock)) {
-        if (!inside) {
+        bool wait = !inside && !visits(heap);
+        if (wait) {
             /* A handler may have come between the wake that ended a wait for a later lock and the
              * taking of it; who holds the pool's lock may be asleep for want of that wake. */
             ash_lock_wake(&heap->lock);
             wake_visitors(heap, mine);
             ash_lock_take(&heap->pool_lock);
         }
-        if (!inside || ash_lock_try(&heap->pool_lock)) took |= TOOK_POOL;
+        if (wait || ash_lock_try(&heap->pool_lock)) took |= TOOK_POOL;
     }
     if (!inside) {
         ash_lock_take(&heap->lock);

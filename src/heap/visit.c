@@ -71,14 +71,21 @@ void ash_visit_await(struct ash_thread_heap *owner) {
     ash_lock_give(&owner->guest);
 }
 
+/* What a fork left is mended; not yet within a lock that mending takes. */
+static bool mended(struct ash_heap *heap) {
+    if (atomic_load_explicit(&heap->fork_left, memory_order_relaxed) != 0) ash_fork_mend(heap);
+    return atomic_load_explicit(&heap->fork_left, memory_order_relaxed) == 0;
+}
+
 void ash_visit_answer(struct ash_thread_heap *owner) {
-    struct ash_heap *heap = owner->heap;
-    bool left = atomic_load_explicit(&heap->fork_left, memory_order_relaxed) != 0;
-    if (left && (ash_lock_mine(&heap->pool_lock) || ash_lock_mine(&heap->lock)))
-        return; /* mended at the end of another slow path */
-    /* acq_rel: sees the slab that the visitor came for on the stack */
+    /* acq_rel: sees the slab that the visitor came for on the stack. Each time it is asked it looks
+     * for what a fork left: a handler may have forked within the collection just made. */
     while (atomic_exchange_explicit(&owner->asked, 0, memory_order_acq_rel) != 0) {
-        if (left) ash_fork_mend(heap);
+        if (!mended(owner->heap)) {
+            /* relaxed: by itself. The end of another slow path mends. */
+            atomic_store_explicit(&owner->asked, 1, memory_order_relaxed);
+            return;
+        }
         uint32_t before = ash_transition_begin(owner, ASH_COLLECT);
         ash_collect_all(owner);
         ash_transition_set(owner, before);

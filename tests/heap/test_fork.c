@@ -318,6 +318,33 @@ static void a_handler_forks_while_the_pool_is_another_s(void **state) {
     }
 }
 
+/* The forking thread is a visitor of the other, which has the pool's lock and waits until the visit
+ * is over. */
+static void a_visitor_s_handler_forks_while_the_pool_is_another_s(void **state) {
+    (void)state;
+    struct site site;
+    for (unsigned child = 0; child < 2; child++) {
+        open_two(&site);
+        ash_lock_take(&ash_th_of(site.threads[1])->guest);
+        atomic_store(&site.heap->pool_lock.state, OTHERS_MARK);
+        fork_prepare(&site);
+        assert_int_equal(atomic_load(&site.heap->pool_lock.state), OTHERS_MARK);
+        assert_true(ash_lock_mine(&site.heap->lock));
+        if (child != 0) {
+            fork_child(&site);
+            ash_lock_give(&ash_th_of(site.threads[1])->guest);
+            expect_mended_at_the_next_slow_path(&site);
+        } else {
+            ashlar_heap_fork_parent(site.public_heap, site.th);
+            assert_int_equal(atomic_load(&site.heap->pool_lock.state), OTHERS_MARK);
+            atomic_store(&site.heap->pool_lock.state, 0);
+            ash_lock_give(&ash_th_of(site.threads[1])->guest);
+            expect_free_locks(&site);
+            site_close(&site);
+        }
+    }
+}
+
 /* The other thread was just giving its thread heap back: pooled, and not in the pool yet. */
 static void a_pool_that_another_was_changing_is_made_anew(void **state) {
     (void)state;
@@ -353,6 +380,40 @@ static void a_handler_forks_while_its_thread_heap_is_made(void **state) {
     atomic_store(&ash_th_of(site.th)->transition, ASH_QUIET);
     ash_lock_give(&site.heap->pool_lock);
     expect_mended_at_the_next_slow_path(&site);
+}
+
+/* Its system's clock forks at the next look. */
+static struct {
+    struct site *site;
+    uint64_t (*now_ms)(void *context);
+} clock_fork;
+
+static uint64_t fork_at_a_look(void *context) {
+    struct site *site = clock_fork.site;
+    site->heap->os.now_ms = clock_fork.now_ms;
+    fork_prepare(site);
+    fork_child(site);
+    return site->heap->os.now_ms(context);
+}
+
+/* The thread does what a visitor asked it to, and the slow path that is to mend is that one. */
+static void a_handler_forks_while_a_visitor_is_answered(void **state) {
+    (void)state;
+    struct site site;
+    void *blocks[MORE];
+    open_two(&site);
+    for (unsigned i = 0; i < MORE; i++) blocks[i] = ashlar_malloc(site.th, 1024);
+    for (unsigned i = 0; i < MORE; i++) ashlar_free(site.threads[1], blocks[i]);
+    clock_fork.site = &site;
+    clock_fork.now_ms = site.heap->os.now_ms;
+    site.heap->os.now_ms = fork_at_a_look;
+    atomic_store(&ash_th_of(site.th)->asked, 1);
+    ash_visit_answer(ash_th_of(site.th));
+    assert_ptr_equal(site.heap->os.now_ms, clock_fork.now_ms);
+    assert_int_equal(atomic_load(&site.heap->fork_left), 0);
+    expect_sound(&site);
+    assert_int_equal(site_stats(&site).thread_heaps, 1);
+    site_close(&site);
 }
 
 /* Real threads and real forks. */
@@ -533,8 +594,10 @@ int main(void) {
         cmocka_unit_test(a_handler_forks_within_a_slow_path),
         cmocka_unit_test(a_handler_forks_under_the_heap_s_lock),
         cmocka_unit_test(a_handler_forks_while_the_pool_is_another_s),
+        cmocka_unit_test(a_visitor_s_handler_forks_while_the_pool_is_another_s),
         cmocka_unit_test(a_pool_that_another_was_changing_is_made_anew),
         cmocka_unit_test(a_handler_forks_while_its_thread_heap_is_made),
+        cmocka_unit_test(a_handler_forks_while_a_visitor_is_answered),
         cmocka_unit_test(children_of_many_threads_live_on),
         cmocka_unit_test(a_child_returns_from_the_handler),
     };
