@@ -9,6 +9,8 @@
  *    candidates run out is used again at once: what was just freed there is in caches. In a bin's
  *    only slab it has to be a quarter: there the other windows are in caches, too, and each refill
  *    costs mispredicted branches.
+ *    Where a class has several slabs, what a refill finds is fetched into the caches at once, many
+ *    lines at a time, rather than one after the other as the program writes to the blocks.
  * 3. Opened windows. A new slab's windows are opened one after the other; those not yet opened
  *    have never been touched.
  *    Of the first window of a bin's only slab, no more than are live in it are offered at once, or
@@ -92,10 +94,20 @@ static void bin_open(struct ash_bin *bin, struct ash_heap *heap, struct ash_page
     bin->candidates = bin_offer(bin, ash_word_get(bin->word));
 }
 
+/* Has the candidates fetched, the first line of each: the blocks of a class with several slabs may
+ * have left the caches since they were freed, and each malloc would wait for its own. */
+static void bin_fetch(const struct ash_bin *bin) {
+    if (bin->slabs == 1) return;
+    for (uint64_t left = bin->candidates; left != 0; left &= left - 1)
+        __builtin_prefetch((const void *)(bin->window + ash_lowest_bit(left) * bin->block_bytes),
+                           1);
+}
+
 /* Opens a window that was used before, and books its yield. */
 static void bin_sweep_to(struct ash_bin *bin, struct ash_heap *heap, struct ash_page *head,
                          unsigned window) {
     bin_open(bin, heap, head, window);
+    bin_fetch(bin);
     unsigned share = bin->slabs == 1 ? YIELD_SHARE_ONLY : YIELD_SHARE;
     int32_t goal = (int32_t)(window_blocks(head, 0) / share);
     if (goal == 0) goal = 1;
@@ -189,6 +201,7 @@ static bool bin_stays(struct ash_bin *bin, const struct ash_page *head) {
     unsigned share = bin->slabs == 1 ? STAY_SHARE_ONLY : STAY_SHARE;
     if (ash_count_bits(left) * share < all) return false;
     bin->candidates = bin_offer(bin, left);
+    bin_fetch(bin);
     return true;
 }
 
