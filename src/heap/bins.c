@@ -11,6 +11,9 @@
  *    costs mispredicted branches.
  *    Where a class has several slabs, what a refill finds is fetched into the caches at once, many
  *    lines at a time, rather than one after the other as the program writes to the blocks.
+ *    What others freed is collected when a sweep ends, and with each look at the clock. Were it at
+ *    each refill, the threads that free would find words, summaries and the stack empty each time,
+ *    and do for every block what they need do once for many (remote.c, F3 to F5).
  * 3. Opened windows. A new slab's windows are opened one after the other; those not yet opened
  *    have never been touched.
  *    Of the first window of a bin's only slab, no more than are live in it are offered at once, or
@@ -251,9 +254,13 @@ void ash_bins_shorten(struct ash_thread_heap *th) {
 bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin) {
     uint32_t before = ash_transition_begin(th, ASH_REFILL);
     th->pace -= ASH_WINDOW_BLOCKS;
-    bool slow = th->pace <= 0 && ash_bins_look(th);
-    ash_collect_pending(th);
-    bool done = bin_sweep_on(bin, th->heap) || bin_next_sweep(th, bin);
+    bool due = th->pace <= 0, slow = due && ash_bins_look(th);
+    if (due) ash_collect_pending(th);
+    bool done = bin_sweep_on(bin, th->heap);
+    if (!done) {
+        ash_collect_pending(th); /* which may find a current slab all free: it is not left then */
+        done = bin_sweep_on(bin, th->heap) || bin_next_sweep(th, bin);
+    }
     if (slow) bin->candidates &= -bin->candidates;
     ash_transition_end(th, before);
     return done;
