@@ -86,22 +86,13 @@ ASH_INLINE bool ash_fast_give(struct ash_thread_heap *th, struct ash_page *page,
     return true;
 }
 
-/* A medium block that is freed is often the next one handed out (the lowest of its window goes
- * first), and medium blocks crowd in few sets of a cache, so that it may have left it: fetch its
- * line. Small ones lie together; to fetch every line of a large heap would cost more than it
- * gains. */
-ASH_INLINE void ash_fast_fetch(const struct ash_page *page, const void *block) {
-    if (ASH_UNLIKELY(page->class_index > ASH_SMALL_CLASS_LAST)) __builtin_prefetch(block, 1);
-}
-
 /* Frees a live block of a slab that `th` owns, on the terms of ash_fast_give. */
 ASH_INLINE bool ash_fast_free(struct ash_thread_heap *th, void *block) {
     struct ash_page *page;
     uint64_t index;
-    if (!ash_fast_find(th, block, &page, &index)) return false;
-    ash_fast_fetch(page, block);
-    return ash_fast_give(th, page, index);
+    return ash_fast_find(th, block, &page, &index) && ash_fast_give(th, page, index);
 }
+
 /* The same when a block for `bytes` bytes would have the block's class. */
 ASH_INLINE bool ash_fast_free_sized(struct ash_thread_heap *th, void *block, size_t bytes) {
     struct ash_page *page;

@@ -56,16 +56,10 @@ static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes
     if (ASH_UNLIKELY(word == 0)) return malloc_refill(th, bin);
     /* One that is used again and again never needs a refill, which else looks at the clock. */
     if (ASH_UNLIKELY(ash_count_down(&th->pace))) return malloc_larger_and_look(th, bin);
-    uint64_t window = bin->window;
-    uint32_t block_bytes = bin->block_bytes;
     bin->candidates &= rest;
     atomic_signal_fence(memory_order_release);
     ash_word_set(at, rest);
-    /* Medium blocks are far apart: have the next one under way when it is asked for. (The window's
-     * last when there is none: one bit costs less than a branch.) */
-    uint64_t next = rest | (uint64_t)1 << (ASH_WINDOW_BLOCKS - 1);
-    __builtin_prefetch((void *)(window + ash_lowest_bit(next) * block_bytes), 1);
-    return (void *)(window + ash_lowest_bit(word) * block_bytes);
+    return (void *)(bin->window + ash_lowest_bit(word) * bin->block_bytes);
 }
 
 void *ash_malloc_slow(struct ash_thread_heap *th, size_t bytes) {
