@@ -211,9 +211,9 @@ const struct ash_field ash_fields[] = {
     THREAD(heap),
     THREAD(id),
     THREAD(pool_next),
-    THREAD(state),
     THREAD(transition),
     THREAD(spare),
+    THREAD(spare3),
     MAY(ASH_IN_THREAD, struct ash_thread_heap, steps, NULL, "a history, with no copy"),
     MAY(ASH_IN_THREAD, struct ash_thread_heap, pace, NULL, pacing),
     MAY(ASH_IN_THREAD, struct ash_thread_heap, looked_ms, NULL, pacing),
@@ -223,6 +223,7 @@ const struct ash_field ash_fields[] = {
     THREAD(asked),
     MAY(ASH_IN_THREAD, struct ash_thread_heap, complete, NULL, pacing),
     MAY(ASH_IN_THREAD, struct ash_thread_heap, walked, NULL, pacing),
+    THREAD(state),
 
     KEPT_LISTS(kept),
     KEPT_LISTS(kept_spans),

@@ -295,15 +295,15 @@ static void thread_fields(struct ash_check *check, const struct thread *thread) 
     if (transition > ASH_RESET || (transition != ASH_QUIET && check->reader->quiescent))
         THREAD_WRONG(check, thread, ASHLAR_THREAD_TRANSITION, transition, ASH_QUIET);
     const uint8_t *bytes = (const uint8_t *)th;
-    bool spare = th->spare != 0;
-    for (size_t at = offsetof(struct ash_thread_heap, walked) + sizeof th->walked;
+    bool spare = (th->spare | th->spare3) != 0;
+    for (size_t at = offsetof(struct ash_thread_heap, state) + sizeof th->state;
          at < offsetof(struct ash_thread_heap, bins); at++)
         spare = spare || bytes[at] != 0;
     for (size_t i = 0; i < sizeof th->spare2 / sizeof th->spare2[0]; i++)
         spare = spare || th->spare2[i] != 0;
     if (spare)
         thread_wrong(check, thread, ASHLAR_THREAD_SPARE,
-                     offsetof(struct ash_thread_heap, walked) + sizeof th->walked, 0, 1);
+                     offsetof(struct ash_thread_heap, state) + sizeof th->state, 0, 1);
 }
 
 static void thread_state(struct ash_check *check, const struct thread *thread,

@@ -23,7 +23,7 @@
 #include <stdatomic.h>
 
 enum {
-    ASH_LAYOUT_VERSION = 6,
+    ASH_LAYOUT_VERSION = 7,
     ASH_PAGE_SHIFT = 16,
     ASH_PAGE_BYTES = 1 << ASH_PAGE_SHIFT,
     ASH_WINDOW_BLOCKS = 64,
@@ -192,22 +192,23 @@ struct ash_thread_heap {
     uint64_t page_limit; /* pages known to be committed; may lag behind the heap's */
     struct ash_page *pages;
     struct ash_heap *heap;
-    uint32_t id;           /* 1-based */
-    uint32_t pool_next;    /* id of the next pooled thread heap */
-    _Atomic uint8_t state; /* enum ash_thread_state */
+    uint32_t id;        /* 1-based */
+    uint32_t pool_next; /* id of the next pooled thread heap */
     _Atomic uint8_t transition;
-    uint16_t spare;
+    uint8_t spare;
+    uint16_t spare3;
     _Atomic uint32_t
         steps;    /* slow paths and visits begun, but for what changes nothing: ASH_REMOTE.
                                A reader that finds it as it was, and found no mark, saw none */
     int64_t pace; /* mallocs left until the next look at the clock */
     uint32_t looked_ms, dropped_ms; /* when the clock was looked at, and empty slabs given back */
-    /* line 1: what others write */
+    /* line 1: what others write, and read when they do */
     _Alignas(ASH_CACHE_LINE) _Atomic uint32_t pending; /* link: stack of slabs with remote frees */
     struct ash_lock guest;                             /* a visitor is in: see visit.c */
     _Atomic uint32_t asked;    /* 1: a visitor found the owner at work, which is to collect then */
     _Atomic uint32_t complete; /* pages of slabs that were seen complete since the last collect */
     _Atomic uint32_t walked;   /* slabs that the last visitor left on the stack */
+    _Atomic uint8_t state;     /* enum ash_thread_state */
     /* further lines: one per class */
     _Alignas(ASH_CACHE_LINE) struct ash_bin bins[ASH_CLASS_COUNT];
     /* links: freed spans that are kept, last freed first; list by list of pages less 1 */

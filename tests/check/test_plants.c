@@ -287,7 +287,7 @@ static void thread_transition(struct rich *r) {
     thread_of(r, 2)->transition = ASH_REFILL;
 }
 static void thread_spare(struct rich *r) {
-    ((uint8_t *)&thread_of(r, 2)->walked)[sizeof(uint32_t)] = 1;
+    ((uint8_t *)&thread_of(r, 2)->state)[1] = 1;
 }
 static void thread_acquired(struct rich *r) {
     r->heap->root.acquired++;
