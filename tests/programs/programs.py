@@ -61,8 +61,8 @@ PYTHON_MODULES = """
     decimal deque descr dict difflib enum exceptions fileinput float fork1 fractions fstring
     functools gc generators glob grammar gzip hashlib heapq io itertools json list long lzma
     marshal math memoryview mmap operator os pickle posix pty pyexpat queue random re sched select
-    selectors set shelve shutil signal slice socket sort sqlite3 statistics str string struct
-    subprocess syntax sys tempfile textwrap thread threading threading_local time timeit tokenize
+    selectors set shelve shutil signal slice socket sort statistics string struct subprocess
+    syntax sys tempfile textwrap thread threading threading_local time timeit tokenize
     traceback tuple types typing unicode unicodedata unpack userdict uuid wait3 weakref with xml_etree
     xml_etree_c zipfile zlib
 """.split()
