@@ -153,6 +153,26 @@ static void the_owner_merges_on_its_own_slow_path(void **state) {
     site_close(&site);
 }
 
+/* One block again and again needs refills, but its window always has enough: what others freed
+ * waits for a look at the clock, and for no more. */
+static void an_owner_whose_sweeps_never_end_merges_too(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 64 * MIB, 2);
+    void *blocks[3 * 64];
+    for (unsigned i = 0; i < 3 * 64; i++) blocks[i] = ashlar_malloc(site.threads[0], 1024);
+    ashlar_free(site.threads[0], ashlar_malloc(site.threads[0], 64));
+    for (unsigned i = 0; i < 10; i++) ashlar_free(site.threads[1], blocks[i]);
+    for (unsigned i = 0; i < 200; i++)
+        ashlar_free(site.threads[0], ashlar_malloc(site.threads[0], 64));
+    assert_int_equal(pending_slabs(&site, 0), 1); /* after some refills */
+    for (unsigned i = 0; i < 2000; i++)
+        ashlar_free(site.threads[0], ashlar_malloc(site.threads[0], 64));
+    assert_int_equal(pending_slabs(&site, 0), 0);
+    expect_sound(&site);
+    site_close(&site);
+}
+
 /* A producer that only makes and a consumer that only frees: memory stays bounded. */
 static void a_producer_lives_on_what_a_consumer_frees(void **state) {
     (void)state;
@@ -301,6 +321,7 @@ int main(void) {
         cmocka_unit_test(many_slabs_wait_on_one_stack),
         cmocka_unit_test(an_owner_of_large_blocks_merges_too),
         cmocka_unit_test(the_owner_merges_on_its_own_slow_path),
+        cmocka_unit_test(an_owner_whose_sweeps_never_end_merges_too),
         cmocka_unit_test(a_producer_lives_on_what_a_consumer_frees),
         cmocka_unit_test(a_large_block_finds_what_others_freed),
         cmocka_unit_test(frees_into_a_pooled_owner_are_collected_at_once),
