@@ -255,8 +255,7 @@ bool ash_bin_refill(struct ash_thread_heap *th, struct ash_bin *bin) {
     uint32_t before = ash_transition_begin(th, ASH_REFILL);
     th->pace -= ASH_WINDOW_BLOCKS;
     bool due = th->pace <= 0, slow = due && ash_bins_look(th);
-    if (due) ash_collect_pending(th);
-    bool done = bin_sweep_on(bin, th->heap);
+    bool done = !due && bin_sweep_on(bin, th->heap);
     if (!done) {
         ash_collect_pending(th); /* which may find a current slab all free: it is not left then */
         done = bin_sweep_on(bin, th->heap) || bin_next_sweep(th, bin);
