@@ -7,7 +7,7 @@
 /* Two looks prove that the others rested in between when both say `asleep` and the marks agree: a
  * thread cannot run without being switched to, and the marks count switches. */
 struct ash_tasks {
-    uint64_t others; /* threads besides the calling one */
+    uint64_t others; /* threads besides the calling one, but for those that are ending */
     bool asleep;     /* all of those: none is running or about to */
     uint64_t mark;   /* of which threads there are, and how often each was switched to */
 };
