@@ -81,17 +81,11 @@ ASH_INLINE void free_own(struct ash_thread_heap *th, void *block, struct ash_pag
 }
 
 /* No page of a slab: a span that starts there, or a fault. */
-static ASH_NOINLINE void free_span(struct ash_thread_heap *th, void *block, struct ash_page *page,
-                                   enum ash_page_kind kind) {
+static void free_span(struct ash_thread_heap *th, void *block, struct ash_page *page,
+                      enum ash_page_kind kind) {
     if (kind != ASH_PAGE_SPAN || (uint64_t)(uintptr_t)block % ASH_PAGE_BYTES != 0)
         return free_faulty(th, block, "free");
-    size_t bytes = ash_span_bytes(page);
-    bool waited = ash_runs_wait(th->heap);
-    bool freed = ash_span_free(th, page);
-    if (!waited && ash_runs_wait(th->heap)) ash_bins_shorten(th);
-    if (!freed) /* another thread freed it a moment before */
-        ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", (uint64_t)(uintptr_t)block,
-                   (uint64_t)(uintptr_t)block, bytes, 0);
+    ash_span_free(th, page);
 }
 
 void ash_free_slow(struct ash_thread_heap *th, void *block) {

@@ -21,17 +21,24 @@
  * 4. Bounds. KEPT_PAGES_MOST pages together, and a part of a small heap. What would come to more is
  *    given back first, all of it: lengths that are not asked for any more make room, and one lock
  *    serves many. Spans of a few pages have a list for each length, and stay while others are asked
- *    for. A longer one stays only until a span of another length is asked for: under the lock that
- *    is taken then, the one freed last becomes that span, if it can (spans.c), and the others go
- *    back. None is kept whose mapping was moved, since that has to be made normal, nor one that is
+ *    for. Longer ones stay until a span of another length is asked for, and then only as a piece
+ *    (5). None is kept whose mapping was moved, since that has to be made normal, nor one that is
  *    being watched (zeroing.c).
- * 5. Giving back. Once per decay time, when the thread looks at the clock (bins.c) or another one
+ * 5. Pieces. A program that uses one large block at a time, of lengths that hardly come again,
+ *    needs the same pages each time, more of them or fewer. So when all that is kept of longer ones
+ *    is one piece, a shorter span is cut from its start and the rest stays kept; when that span is
+ *    freed, it comes first in the list and the rest behind it, so that the two are one piece again.
+ *    Nothing but the border between them moves, under the heap's lock. A rest is a kept span in all
+ *    respects; none is left that were too short for the list of longer ones.
+ *    Otherwise the one freed last becomes the span asked for, if it can (spans.c): its tail goes
+ *    back, or it takes pages behind it; and the others go back.
+ * 6. Giving back. Once per decay time, when the thread looks at the clock (bins.c) or another one
  *    does (visit.c); before the frontier grows or an allocation fails; when the thread ends; by
  *    trim. A forked child gives back what threads that are gone kept (fork.c).
  *    Nothing is forgotten: who keeps a span counts it and then sees to it that the clock is set
  *    (K4). Who looks at it clears it, has every thread pass a barrier, and then reads the counts;
  *    where it finds the owner at work, it sets the clock again (step V6 of visit.c).
- * 6. Failure. Nothing here can fail. */
+ * 7. Failure. Nothing here can fail. */
 #include "heap/kept.h"
 
 #include "heap/runs.h"
@@ -40,7 +47,7 @@
 #include "heap/zeroing.h"
 
 enum {
-    KEPT_PAGES_MOST = 128, /* 8 MiB */
+    KEPT_PAGES_MOST = 144, /* 9 MiB: one of 8, and shorter ones */
     REGION_SHARE = 32,     /* of a small heap, each thread heap keeps at most this part */
 };
 
@@ -58,29 +65,18 @@ uint64_t ash_kept_spans(const struct ash_heap *heap) {
     return spans;
 }
 
-/* Plain sums: there is one who changes them at a time. */
-static void kept_count(struct ash_thread_heap *th, uint32_t spans, uint32_t pages) {
-    uint32_t before = atomic_load_explicit(&th->kept_spans, memory_order_relaxed);
-    atomic_store_explicit(&th->kept_spans, before + spans, memory_order_relaxed);
-    atomic_store_explicit(&th->kept_pages, ash_kept_pages(th) + pages, memory_order_relaxed);
-}
-
-static uint32_t *kept_list(struct ash_thread_heap *th, uint64_t pages) {
-    return &th->kept[(pages <= ASH_KEPT_EXACT ? pages : ASH_KEPT_LISTS) - 1];
-}
-
 /* Takes the list's first span, which is `head`. */
 static struct ash_page *kept_take_first(struct ash_thread_heap *th, uint32_t *list,
                                         struct ash_page *head) {
     ASH_YIELD(T1);
     *list = head->span.kept_next;
-    kept_count(th, -1U, -head->pages);
+    ash_kept_count(th, -1U, -head->pages);
     head->span.keeper = head->span.kept_next = 0;
     return head;
 }
 
 struct ash_page *ash_kept_take(struct ash_thread_heap *th, uint64_t pages) {
-    uint32_t *list = kept_list(th, pages);
+    uint32_t *list = ash_kept_list(th, pages);
     if (*list == 0) return NULL;
     struct ash_page *head = ash_page_at(th->heap, *list - 1);
     return head->pages == pages ? kept_take_first(th, list, head) : NULL;
@@ -95,20 +91,40 @@ struct ash_page *ash_kept_take_long(struct ash_thread_heap *th) {
     return kept_take_any(th, ASH_KEPT_LISTS - 1);
 }
 
-bool ash_kept_put(struct ash_thread_heap *th, struct ash_page *head) {
-    struct ash_heap *heap = th->heap;
-    uint32_t pages = head->pages, *list = kept_list(th, pages);
-    if (pages > heap->kept_most || head->span.moved != 0) return false;
-    if (ash_zeroing_watches(heap, head)) return false;
-    if (ash_kept_pages(th) + pages > heap->kept_most) ash_kept_give(th);
-    ASH_YIELD(K3);
-    head->span.keeper = th->id;
-    head->span.kept_next = ASH_PLANTED(31) && pages > ASH_KEPT_EXACT ? 0 : *list;
-    *list = (uint32_t)ash_page_number(heap, head) + 1;
-    kept_count(th, 1, pages);
-    ASH_YIELD(K4);
-    ash_visit_arm(heap);
-    return true;
+struct ash_kept_piece ash_kept_piece(const struct ash_thread_heap *th) {
+    struct ash_kept_piece none = {0}, piece = none;
+    uint32_t link = th->kept[ASH_KEPT_LISTS - 1];
+    if (link == 0) return none;
+    piece.head = ash_page_at(th->heap, link - 1);
+    piece.pages = piece.head->pages;
+    uint32_t next = piece.head->span.kept_next;
+    if (next == 0) return piece;
+    if (next != link + piece.pages) return none; /* what is behind may be the frontier */
+    piece.behind = piece.head + piece.pages;
+    piece.pages += piece.behind->pages;
+    return piece.behind->span.kept_next == 0 ? piece : none;
+}
+
+void ash_kept_cut(struct ash_thread_heap *th, const struct ash_kept_piece *piece, uint32_t pages) {
+    struct ash_page *head = piece->head, *rest = head + pages;
+    if (piece->behind != NULL)
+        ash_span_wipe(piece->behind);
+    else
+        th->heap->root.counts.spans++;
+    head->pages = pages;
+    head->span.keeper = head->span.kept_next = 0;
+    rest->head = rest;
+    rest->pages = piece->pages - pages;
+    rest->span.requested_bytes = ash_span_bytes(rest);
+    rest->span.keeper = th->id;
+    ash_page_set_kind(rest, ASH_PAGE_KEPT);
+    th->kept[ASH_KEPT_LISTS - 1] += pages;
+    ash_kept_count(th, piece->behind == NULL ? 0 : -1U, -pages);
+}
+
+bool ash_kept_wants(const struct ash_heap *heap, const struct ash_page *head) {
+    return head->pages <= heap->kept_most && head->span.moved == 0 &&
+           !ash_zeroing_watches(heap, head);
 }
 
 static void kept_give_from(struct ash_thread_heap *th, unsigned list) {

@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SPAN_PACE = 16 }; /* a span counts as so many mallocs until the next look at the clock */
-
 static void *out_of_memory(void) {
     errno = ENOMEM;
     return NULL;
@@ -22,21 +20,12 @@ static ASH_NOINLINE void *malloc_refill(struct ash_thread_heap *th, struct ash_b
     return ash_bin_take(bin, bin->candidates);
 }
 
-/* A span, if need be after giving back what the thread heap keeps for itself and what others freed
- * into its slabs. */
-static ASH_NOINLINE void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignment,
-                                      bool zero) {
-    if (bytes > PTRDIFF_MAX) return out_of_memory();
-    /* a thread that only uses large blocks has no other slow path */
-    ash_collect_pending(th);
-    th->pace -= SPAN_PACE;
-    if (th->pace <= 0) ash_bins_look(th);
-    void *block = ash_span_create(th, bytes, alignment, zero);
-    if (block == NULL) {
-        ash_bins_drop_spare(th);
-        block = ash_span_create(th, bytes, alignment, zero);
-    }
-    return block != NULL ? block : out_of_memory();
+static void *malloc_span(struct ash_thread_heap *th, size_t bytes, size_t alignment) {
+    return bytes <= PTRDIFF_MAX ? ash_span_create(th, bytes, alignment) : out_of_memory();
+}
+
+static void *calloc_span(struct ash_thread_heap *th, size_t bytes) {
+    return bytes <= PTRDIFF_MAX ? ash_span_create_zero(th, bytes) : out_of_memory();
 }
 
 /* Apart, so that malloc_larger has calls in tail position only and saves no registers. */
@@ -47,7 +36,7 @@ static ASH_NOINLINE void *malloc_larger_and_look(struct ash_thread_heap *th, str
 }
 
 static ASH_NOINLINE void *malloc_larger(struct ash_thread_heap *th, size_t bytes) {
-    if (ASH_UNLIKELY(bytes > ASH_CLASS_BYTES_MAX)) return malloc_span(th, bytes, 0, false);
+    if (ASH_UNLIKELY(bytes > ASH_CLASS_BYTES_MAX)) return malloc_span(th, bytes, 0);
     struct ash_bin *bin = ash_bin_of_medium(th, ASH_PLANTED(1) ? bytes - 1 : bytes);
     ASH_OPAQUE(bin);
     /* Not only the candidates of this sweep but the lowest free block of the window: a medium block
@@ -76,7 +65,7 @@ void *ashlar_malloc(struct ashlar_thread_heap *public_th, size_t bytes) {
 /* No block of a slab is known to be clean; up to 64 KiB, clearing costs less than keeping account
  * would. */
 static ASH_NOINLINE void *calloc_slow(struct ash_thread_heap *th, size_t bytes) {
-    if (bytes > ASH_CLASS_BYTES_MAX) return malloc_span(th, bytes, 0, true);
+    if (bytes > ASH_CLASS_BYTES_MAX) return calloc_span(th, bytes);
     void *block = ash_malloc_slow(th, bytes);
     return block != NULL ? memset(block, 0, bytes) : NULL;
 }
@@ -105,7 +94,7 @@ void *ashlar_calloc(struct ashlar_thread_heap *public_th, size_t count, size_t b
 /* An alignment or a size beyond the classes, or a wrong alignment. */
 static ASH_NOINLINE void *aligned_rare(struct ash_thread_heap *th, size_t alignment, size_t bytes) {
     if (ash_is_power_of_two(alignment) && alignment <= ASH_ALIGNMENT_MAX)
-        return malloc_span(th, bytes, alignment, false);
+        return malloc_span(th, bytes, alignment);
     errno = EINVAL;
     return NULL;
 }

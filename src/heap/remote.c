@@ -156,8 +156,8 @@ static ASH_COLD void remote_again(struct ash_thread_heap *th, void *block) {
     ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", address, located.start, located.bytes, 0);
 }
 
-void ash_remote_free(struct ash_thread_heap *th, void *block, struct ash_page *page,
-                     struct ash_thread_heap *owner) {
+ASH_NOINLINE void ash_remote_free(struct ash_thread_heap *th, void *block, struct ash_page *page,
+                                  struct ash_thread_heap *owner) {
     uint64_t index;
     if (!ash_fast_index(page, block, &index)) return remote_refused(th, block);
     mark_begin(th);

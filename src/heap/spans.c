@@ -16,14 +16,18 @@
  * 5. Failure. Everything that can fail comes before the first change. */
 #include "heap/spans.h"
 
+#include "heap/bins.h"
 #include "heap/kept.h"
+#include "heap/misuse.h"
+#include "heap/remote.h"
 #include "heap/runs.h"
-#include "heap/slabs.h"
 #include "heap/zeroing.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum {
+    SPAN_PACE = 16, /* a span counts as so many mallocs until the next look at the clock */
     MOVE_BYTES_LEAST = 1 << 20, /* less is copied */
     MOVED_SPANS_MOST = 4096,    /* each may cost two mappings; Linux allows 65,530 */
 };
@@ -56,22 +60,11 @@ static bool span_set_pages(struct ash_heap *heap, struct ash_page *head, uint64_
     return true;
 }
 
-/* Field by field: the compiler would clear all of the descriptor by one string instruction, whose
- * start costs more than the rest of a free. */
-static void span_wipe(struct ash_page *head) {
-    ash_page_set_kind(head, ASH_PAGE_NONE);
-    head->head = NULL;
-    head->pages = 0;
-    head->span.requested_bytes = head->span.alignment = 0;
-    head->span.moved = 0;
-    head->span.keeper = head->span.kept_next = 0;
-}
-
 void ash_span_give(struct ash_heap *heap, struct ash_page *head) {
     uint64_t pages = head->pages;
     bool moved = head->span.moved != 0;
     ash_zeroing_learn(heap, head);
-    span_wipe(head);
+    ash_span_wipe(head);
     heap->root.counts.span -= pages;
     heap->root.counts.spans--;
     if (moved && !ASH_PLANTED(23)) heap->root.counts.moved_spans--;
@@ -114,10 +107,25 @@ static struct ash_page *span_make(struct ash_thread_heap *th, uint64_t pages, ui
     return head;
 }
 
+/* The first `pages` pages of what is kept of longer spans, when that is one piece with more to
+ * spare: the rest stays kept. NULL when it is not, or other pages fit more tightly. */
+static struct ash_page *span_cut_kept(struct ash_thread_heap *th, uint64_t pages) {
+    struct ash_heap *heap = th->heap;
+    struct ash_kept_piece piece = ash_kept_piece(th);
+    if (piece.pages <= pages + ASH_KEPT_EXACT) return NULL;
+    ash_lock_take(&heap->lock);
+    ash_runs_begin(heap);
+    bool fits = ash_runs_fits_here(heap, ash_page_number(heap, piece.head), piece.pages, pages);
+    if (fits) ash_kept_cut(th, &piece, (uint32_t)pages);
+    ash_runs_end(heap);
+    ash_lock_give(&heap->lock);
+    return fits ? piece.head : NULL;
+}
+
 /* Pages from the heap for a span, claimed; NULL when there are none. With `zeroing` it also says
  * how the span is to be made zero: then pages that are clean come first. */
-static struct ash_page *span_cut(struct ash_thread_heap *th, size_t bytes, size_t alignment,
-                                 struct ash_zeroing *zeroing) {
+static ASH_NOINLINE struct ash_page *span_cut(struct ash_thread_heap *th, size_t bytes,
+                                              size_t alignment, struct ash_zeroing *zeroing) {
     struct ash_heap *heap = th->heap;
     uint64_t pages = ash_span_pages(bytes > 0 ? bytes : 1);
     struct ash_page *head = NULL;
@@ -135,21 +143,7 @@ static struct ash_page *span_cut(struct ash_thread_heap *th, size_t bytes, size_
     if (head != NULL && zeroing != NULL) ash_zeroing_plan(heap, head, bytes, zeroing);
     ash_runs_end(heap);
     ash_lock_give(&heap->lock);
-    return head;
-}
-
-/* The same from what the thread heap keeps, all of it dirty. */
-static struct ash_page *span_reuse(struct ash_thread_heap *th, size_t bytes, size_t alignment,
-                                   struct ash_zeroing *zeroing) {
-    if (alignment > ASH_PAGE_BYTES) return NULL; /* else `bytes` is beyond the classes */
-    struct ash_page *head = ash_kept_take(th, ash_span_pages(bytes));
-    if (head == NULL) return NULL;
-    span_ask(head, bytes, alignment);
-    if (zeroing == NULL) return head;
-    zeroing->content.dirty_pages = ASH_PLANTED(32) ? 0 : head->pages;
-    ash_lock_take(&th->heap->lock);
-    ash_zeroing_plan(th->heap, head, bytes, zeroing);
-    ash_lock_give(&th->heap->lock);
+    th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
     return head;
 }
 
@@ -157,23 +151,85 @@ static void *span_address(const struct ash_heap *heap, const struct ash_page *he
     return (void *)ash_page_address(heap, ash_page_number(heap, head));
 }
 
-void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment, bool zero) {
-    struct ash_heap *heap = th->heap;
-    struct ash_zeroing zeroing, *how = zero ? &zeroing : NULL;
-    struct ash_page *early = ASH_PLANTED(117) ? span_reuse(th, bytes, alignment, how) : NULL;
-    uint32_t before = ash_transition_begin(th, ASH_KEEP);
-    struct ash_page *head = early != NULL ? early : span_reuse(th, bytes, alignment, how);
-    if (head == NULL) {
-        head = span_cut(th, bytes, alignment, how);
-        th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
-    }
+/* A span of what the thread heap keeps, claimed; NULL when nothing of that serves. */
+ASH_INLINE struct ash_page *span_reuse(struct ash_thread_heap *th, size_t bytes, size_t alignment) {
+    uint64_t pages = ash_span_pages(bytes);
+    struct ash_page *head = ash_kept_take(th, pages);
+    if (head == NULL) head = span_cut_kept(th, pages);
+    if (head != NULL) span_ask(head, bytes, alignment);
+    return head;
+}
+
+/* The end of the slow path that took `head`, if there is one: a live span from here on. */
+ASH_INLINE void *span_made(struct ash_thread_heap *th, struct ash_page *head, uint32_t before) {
     ASH_YIELD(T2);
     /* last: who sees a span sees all of it */
     if (head != NULL) ash_page_set_kind(head, ASH_PAGE_SPAN);
     ash_transition_end(th, before);
-    if (head == NULL) return NULL;
-    if (zero) ash_zeroing_do(heap, head, bytes, &zeroing);
-    return span_address(heap, head);
+    return head == NULL ? NULL : span_address(th->heap, head);
+}
+
+/* A thread that only uses large blocks has no other slow path. */
+ASH_INLINE void span_look(struct ash_thread_heap *th) {
+    ash_collect_pending(th);
+    th->pace -= SPAN_PACE;
+    if (ASH_UNLIKELY(th->pace <= 0)) ash_bins_look(th);
+}
+
+static void *span_create_cut(struct ash_thread_heap *th, size_t bytes, size_t alignment) {
+    uint32_t before = ash_transition_begin(th, ASH_KEEP);
+    return span_made(th, span_cut(th, bytes, alignment, NULL), before);
+}
+
+static ASH_NOINLINE void *span_create_slow(struct ash_thread_heap *th, size_t bytes,
+                                           size_t alignment) {
+    void *block = span_create_cut(th, bytes, alignment);
+    if (ASH_LIKELY(block != NULL)) return block;
+    ash_bins_drop_spare(th);
+    block = span_create_cut(th, bytes, alignment);
+    if (block == NULL) errno = ENOMEM;
+    return block;
+}
+
+void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment) {
+    span_look(th);
+    /* with a larger alignment `bytes` may be of a class */
+    if (alignment > ASH_PAGE_BYTES) return span_create_slow(th, bytes, alignment);
+    struct ash_page *early = ASH_PLANTED(117) ? span_reuse(th, bytes, alignment) : NULL;
+    uint32_t before = ash_transition_begin(th, ASH_KEEP);
+    struct ash_page *head = early != NULL ? early : span_reuse(th, bytes, alignment);
+    void *block = span_made(th, head, before);
+    return ASH_LIKELY(block != NULL) ? block : span_create_slow(th, bytes, alignment);
+}
+
+/* What is kept serves only whole, all of it dirty: but for that, clean pages are better. */
+static void *span_create_zero(struct ash_thread_heap *th, size_t bytes) {
+    struct ash_heap *heap = th->heap;
+    struct ash_zeroing zeroing;
+    uint32_t before = ash_transition_begin(th, ASH_KEEP);
+    struct ash_page *head = ash_kept_take(th, ash_span_pages(bytes));
+    if (head != NULL) {
+        span_ask(head, bytes, 0);
+        zeroing.content.dirty_pages = ASH_PLANTED(32) ? 0 : head->pages;
+        ash_lock_take(&heap->lock);
+        ash_zeroing_plan(heap, head, bytes, &zeroing);
+        ash_lock_give(&heap->lock);
+    } else {
+        head = span_cut(th, bytes, 0, &zeroing);
+    }
+    void *block = span_made(th, head, before);
+    if (block != NULL) ash_zeroing_do(heap, head, bytes, &zeroing);
+    return block;
+}
+
+void *ash_span_create_zero(struct ash_thread_heap *th, size_t bytes) {
+    span_look(th);
+    void *block = span_create_zero(th, bytes);
+    if (ASH_LIKELY(block != NULL)) return block;
+    ash_bins_drop_spare(th);
+    block = span_create_zero(th, bytes);
+    if (block == NULL) errno = ENOMEM;
+    return block;
 }
 
 /* Of all that free the span, one claims it. */
@@ -185,19 +241,50 @@ static bool span_claim(struct ash_page *head) {
                                        __ATOMIC_RELAXED);
 }
 
-bool ash_span_free(struct ash_thread_heap *th, struct ash_page *head) {
+/* Keeps a claimed span; false when it is none to be kept, or would come to too much. */
+ASH_INLINE bool span_keep(struct ash_thread_heap *th, struct ash_page *head) {
     struct ash_heap *heap = th->heap;
+    uint32_t pages = head->pages, *list = ash_kept_list(th, pages);
+    if (ash_kept_pages(th) + pages > heap->kept_most || !ash_kept_wants(heap, head)) return false;
+    ASH_YIELD(K3);
+    head->span.keeper = th->id;
+    head->span.kept_next = ASH_PLANTED(31) && pages > ASH_KEPT_EXACT ? 0 : *list;
+    *list = (uint32_t)ash_page_number(heap, head) + 1;
+    ash_kept_count(th, 1, pages);
+    ASH_YIELD(K4);
+    ash_visit_arm(heap);
+    return true;
+}
+
+/* A claimed span that there is no room for: all that is kept goes back, to be kept itself; or it
+ * goes back. */
+static ASH_NOINLINE void span_free_slow(struct ash_thread_heap *th, struct ash_page *head) {
+    struct ash_heap *heap = th->heap;
+    bool waited = ash_runs_wait(heap);
+    ash_lock_take(&heap->lock);
+    ash_runs_begin(heap);
+    bool keeps = ash_kept_wants(heap, head);
+    if (keeps) ash_kept_give_held(th);
+    if (!keeps || !span_keep(th, head)) ash_span_give(heap, head);
+    ash_runs_end(heap);
+    ash_lock_give(&heap->lock);
+    if (!waited && ash_runs_wait(heap)) ash_bins_shorten(th);
+}
+
+/* Another thread freed it a moment before. */
+static ASH_COLD void span_free_again(struct ash_thread_heap *th, const struct ash_page *head,
+                                     size_t bytes) {
+    uint64_t address = (uint64_t)(uintptr_t)span_address(th->heap, head);
+    ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", address, address, bytes, 0);
+}
+
+void ash_span_free(struct ash_thread_heap *th, struct ash_page *head) {
+    size_t bytes = ash_span_bytes(head); /* while it is still a span */
     uint32_t before = ash_transition_begin(th, ASH_KEEP);
     bool claimed = span_claim(head);
-    if (claimed && !ash_kept_put(th, head)) {
-        ash_lock_take(&heap->lock);
-        ash_runs_begin(heap);
-        ash_span_give(heap, head);
-        ash_runs_end(heap);
-        ash_lock_give(&heap->lock);
-    }
+    if (claimed && !span_keep(th, head)) span_free_slow(th, head);
     ash_transition_end(th, before);
-    return claimed;
+    if (!claimed) span_free_again(th, head, bytes);
 }
 
 /* Resizes without moving. The lock is taken here. */
@@ -239,7 +326,7 @@ void *ash_span_resize(struct ash_thread_heap *th, struct ash_page *head, size_t 
         th->page_limit = atomic_load_explicit(&heap->root.committed_pages, memory_order_acquire);
         return span_address(heap, head);
     }
-    void *moved = ash_span_create(th, bytes, 0, false);
+    void *moved = ash_span_create(th, bytes, 0);
     if (moved == NULL) return NULL;
     size_t kept = ash_span_bytes(head) < bytes ? ash_span_bytes(head) : bytes;
     uint64_t page = ((uint64_t)(uintptr_t)moved - heap->root.region_base) >> ASH_PAGE_SHIFT;

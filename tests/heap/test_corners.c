@@ -246,9 +246,12 @@ static void what_was_freed_meanwhile_is_refused(void **state) {
     assert_int_equal(site_stats(&site).remote_blocks, 0);
     void *span = span_pages(&site, 3);
     struct ash_page *span_head = page_of(&site, span);
-    assert_true(ash_span_free(ash_th_of(site.th), span_head));
+    ash_span_free(ash_th_of(site.th), span_head);
+    assert_int_equal(site.misuses, 0);
     struct ash_counts before = *counts_of(&site);
-    assert_false(ash_span_free(ash_th_of(site.th), span_head));
+    size_t bytes = ash_span_bytes(span_head); /* of the free run that it is by now */
+    ash_span_free(ash_th_of(site.th), span_head);
+    expect_misuse(&site, ASHLAR_MISUSE_DOUBLE_FREE, "free", span, span, bytes);
     assert_memory_equal(&before, counts_of(&site), sizeof before);
     expect_sound(&site);
     ashlar_free(site.th, kept);

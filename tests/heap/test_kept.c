@@ -94,6 +94,117 @@ static void the_longer_one_freed_last_changes_its_length(void **state) {
     site_close(&site);
 }
 
+/* A shorter one is cut from the longer one that is kept, and the rest stays kept; freed again, the
+ * two are one piece. No page changes hands but between them. */
+static void a_shorter_one_is_cut_from_what_is_kept(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 256 * MIB, 1);
+    uint8_t *all = span_pages(&site, 60), *wall = span_pages(&site, 3);
+    uint64_t free_pages = site.heap->root.counts.free, spans = site.heap->root.counts.spans;
+    ashlar_free(site.th, all);
+    for (unsigned pages = 5; pages < 56; pages += 10) {
+        assert_ptr_equal(span_pages(&site, pages), all);
+        expect_kept(&site, 0, 1, 60 - pages);
+        assert_int_equal(site.heap->root.counts.spans, spans + 1);
+        ashlar_free(site.th, all);
+        expect_kept(&site, 0, 2, 60);
+    }
+    assert_ptr_equal(ashlar_malloc(site.th, 9 * PAGE - 5), all);
+    assert_int_equal(page_of(&site, all)->span.requested_bytes, 9 * PAGE - 5);
+    uint8_t *next = span_pages(&site, 20); /* of the rest */
+    assert_ptr_equal(next, all + 9 * PAGE);
+    expect_kept(&site, 0, 1, 31);
+    ashlar_free_sized(site.th, next, 20 * PAGE);
+    assert_ptr_equal(span_pages(&site, 40), all + 9 * PAGE); /* as one */
+    expect_kept(&site, 0, 1, 11);
+    ashlar_free(site.th, all + 9 * PAGE);
+    ashlar_free(site.th, all); /* three in a row: no two of which one is the rest */
+    expect_kept(&site, 0, 3, 60);
+    assert_int_equal(site.heap->root.counts.free, free_pages);
+    assert_ptr_equal(span_pages(&site, 30), all);
+    expect_kept(&site, 0, 0, 0);
+    assert_int_equal(site.heap->root.counts.spans, spans);
+    assert_int_equal(site.heap->root.counts.free, free_pages + 30);
+    ashlar_free(site.th, all);
+    ashlar_free(site.th, wall);
+    site_close(&site);
+}
+
+/* What would leave a rest of few pages gives them back; what other pages fit more tightly takes
+ * those. */
+static void no_short_rest_is_kept(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 256 * MIB, 1);
+    uint8_t *tight = span_pages(&site, 14), *wall = span_pages(&site, 2),
+            *piece = span_pages(&site, 40), *end = span_pages(&site, 2);
+    ashlar_free(site.th, piece);
+    assert_ptr_equal(span_pages(&site, 36), piece);
+    expect_kept(&site, 0, 0, 0);
+    ashlar_free(site.th, piece);
+    assert_ptr_equal(span_pages(&site, 31), piece);
+    expect_kept(&site, 0, 1, 5);
+    ashlar_free(site.th, piece);
+    assert_ptr_equal(span_pages(&site, 32), piece); /* 36 pages, of which 4 are left */
+    expect_kept(&site, 0, 0, 0);
+    ashlar_free(site.th, tight);
+    ashlar_trim(site.public_heap, site.th);
+    ashlar_free(site.th, piece);
+    assert_ptr_equal(span_pages(&site, 12), tight);
+    expect_kept(&site, 0, 0, 0);
+    ashlar_free(site.th, tight);
+    ashlar_free(site.th, wall);
+    ashlar_free(site.th, end);
+    site_close(&site);
+}
+
+/* Nothing is looked at behind a span that ends where the committed pages do. */
+static void the_frontier_is_behind_no_piece(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 256 * MIB, 1);
+    uint8_t *first = span_pages(&site, 10), *wall = span_pages(&site, 2);
+    uint8_t *last = span_pages(&site, site.heap->root.counts.committed - 12);
+    assert_ptr_equal(page_of(&site, last) + page_of(&site, last)->pages,
+                     ash_page_at(site.heap, site.heap->root.counts.committed));
+    ashlar_free(site.th, first);
+    ashlar_free(site.th, last);
+    expect_kept(&site, 0, 2, (uint32_t)site.heap->root.counts.committed - 2);
+    assert_ptr_equal(span_pages(&site, 7), first);
+    ashlar_free(site.th, first);
+    ashlar_free(site.th, wall);
+    site_close(&site);
+}
+
+/* A rest is a kept span like any other: to whoever frees into it, when the clock says so, and when
+ * its thread ends. */
+static void a_rest_counts_as_freed(void **state) {
+    (void)state;
+    struct site site;
+    site_open(&site, 256 * MIB, 2);
+    uint8_t *all = span_pages(&site, 60);
+    ashlar_free(site.th, all);
+    uint8_t *head = span_pages(&site, 20), *rest = all + 20 * PAGE;
+    assert_ptr_equal(head, all);
+    assert_int_equal(ash_locate(site.heap, (uintptr_t)rest + 100).place, ASH_AT_FREE_RUN);
+    assert_int_equal(ashlar_usable_size(site.th, head), 20 * PAGE);
+    ashlar_free(site.threads[1], rest);
+    expect_misuse(&site, ASHLAR_MISUSE_DOUBLE_FREE, "free", rest, NULL, 0);
+    ashlar_free(site.threads[1], head); /* kept by another one: no piece with the rest */
+    expect_kept(&site, 0, 1, 40);
+    expect_kept(&site, 1, 1, 20);
+    uint8_t *cut = span_pages(&site, 10);
+    assert_ptr_equal(cut, rest);
+    ashlar_trim(site.public_heap, site.th);
+    expect_kept(&site, 0, 0, 0);
+    ashlar_free(site.th, cut);
+    ashlar_thread_heap_release(site.threads[1]);
+    site.threads[1] = NULL;
+    expect_kept(&site, 0, 1, 10);
+    site_close(&site);
+}
+
 static void no_more_is_kept_than_the_bound(void **state) {
     (void)state;
     struct site site;
@@ -124,8 +235,8 @@ static void no_more_is_kept_than_the_bound(void **state) {
     assert_int_equal(ashlar_heap_create(&options, &site.public_heap), ASHLAR_OK);
     assert_int_equal(ash_heap_of(site.public_heap)->kept_most, 0);
     ashlar_heap_destroy(site.public_heap);
-    site_open(&site, 1024 * MIB, 1); /* 8 MiB, however large the heap */
-    assert_int_equal(site.heap->kept_most, 128);
+    site_open(&site, 1024 * MIB, 1); /* 9 MiB, however large the heap */
+    assert_int_equal(site.heap->kept_most, 144);
     site_close(&site);
     site_open_in(&site, MIB, 1); /* a small heap spares nothing */
     assert_int_equal(site.heap->kept_most, 0);
@@ -306,6 +417,10 @@ int main(void) {
         cmocka_unit_test(what_was_freed_last_is_handed_out_first),
         cmocka_unit_test(a_longer_one_stays_until_another_length_is_cut),
         cmocka_unit_test(the_longer_one_freed_last_changes_its_length),
+        cmocka_unit_test(a_shorter_one_is_cut_from_what_is_kept),
+        cmocka_unit_test(no_short_rest_is_kept),
+        cmocka_unit_test(the_frontier_is_behind_no_piece),
+        cmocka_unit_test(a_rest_counts_as_freed),
         cmocka_unit_test(no_more_is_kept_than_the_bound),
         cmocka_unit_test(a_kept_span_counts_as_freed),
         cmocka_unit_test(a_span_is_kept_by_who_frees_it),
