@@ -107,6 +107,7 @@ struct ash_kept_piece ash_kept_piece(const struct ash_thread_heap *th) {
 
 void ash_kept_cut(struct ash_thread_heap *th, const struct ash_kept_piece *piece, uint32_t pages) {
     struct ash_page *head = piece->head, *rest = head + pages;
+    ASH_YIELD(T1);
     if (piece->behind != NULL)
         ash_span_wipe(piece->behind);
     else
