@@ -34,7 +34,9 @@ class Results:
                 self._failed[key, run["allocator"]] = run["failed"]
                 continue
             if run.get("operations"):
-                run = run | {EACH: run[TIME] / run["operations"]}
+                each = run[TIME] / run["operations"]
+                # how many there were is then each allocator's own
+                run = run | {EACH: each} | ({TIME: each} if run["kind"] in COUNTED else {})
             self._values.setdefault((key, run["allocator"]), []).append(run)
         known = [name for name, _, _ in allocators.PEERS]
         self.names.sort(key=lambda name: ([allocators.OURS] + known).index(name)
