@@ -118,7 +118,7 @@ def curve_panel(results, keys, styles, x, title, unit_of):
     points = {}
     for name in results.names:
         for key in keys:
-            each = results.middle(key, name, report.EACH)
+            each = results.middle(key, name, report.TIME)
             if each is not None:
                 points.setdefault(name, []).append((int(key.split("/")[1]), each))
     every = [value for row in points.values() for _, value in row]

@@ -10,7 +10,7 @@ import statistics
 from . import allocators
 from .cases import AIMED, COUNTS
 
-TIME, MEMORY, GROWN, EACH = "cpu_ns", "memory_kib", "grown_kib", "each_ns"
+TIME, MEMORY, GROWN = "cpu_ns", "memory_kib", "grown_kib"
 # Kinds whose time is shown per operation.
 COUNTED = ["sizes", "live"]
 WORST_AIM = 1.15  # no case slower than this times the best of the peers
@@ -33,10 +33,8 @@ class Results:
             if "failed" in run:
                 self._failed[key, run["allocator"]] = run["failed"]
                 continue
-            if run.get("operations"):
-                each = run[TIME] / run["operations"]
-                # how many there were is then each allocator's own
-                run = run | {EACH: each} | ({TIME: each} if run["kind"] in COUNTED else {})
+            if run["kind"] in COUNTED:  # of one operation: how many there were differs
+                run = run | {TIME: run[TIME] / run["operations"]}
             self._values.setdefault((key, run["allocator"]), []).append(run)
         known = [name for name, _, _ in allocators.PEERS]
         self.names.sort(key=lambda name: ([allocators.OURS] + known).index(name)
@@ -244,10 +242,9 @@ def markdown(results, heading):
             lines += ["### Instructions of a pattern's operation, the harness's own included", ""]
             lines += main_table(results, keys, COUNTS, 1, WORST_AIM)
             continue
-        unit, field, scale = (("ns for each operation", EACH, 1) if kind in COUNTED else
-                              ("ms", TIME, 1e6))
+        unit, scale = ("ns for each operation", 1) if kind in COUNTED else ("ms", 1e6)
         lines += [f"### {kind.capitalize()}: processor time, {unit}", ""]
-        lines += main_table(results, keys, field, scale, WORST_AIM)
+        lines += main_table(results, keys, TIME, scale, WORST_AIM)
         lines += [f"### {kind.capitalize()}: peak resident memory, MiB", ""]
         lines += main_table(results, keys, MEMORY, 1024, math.inf)
     return "\n".join(lines)

@@ -119,34 +119,24 @@ static void *front_aligned_alloc(size_t alignment, size_t bytes) {
     return ash_is_power_of_two(alignment) ? ash_front_aligned(alignment, bytes) : invalid();
 }
 
-/* A thread without a thread heap, or what no class is for. */
-static ASH_NOINLINE int posix_memalign_rare(void **out, size_t alignment, size_t bytes) {
+/* A medium block goes straight to the core's slow path. */
+static ASH_NOINLINE int posix_memalign_slow(void **out, size_t alignment, size_t bytes) {
+    struct ash_thread_heap *th = ash_th_of(ash_front_mine);
+    bool classed = th != NULL && ash_has_aligned_class(bytes, alignment);
     int kept = errno;
-    void *block = ash_front_aligned(alignment, bytes);
+    void *block = classed ? ash_malloc_slow(th, ash_aligned_bytes(bytes, alignment))
+                          : ash_front_aligned(alignment, bytes);
     errno = kept;
     if (block == NULL) return ENOMEM;
     *out = block;
     return 0;
 }
 
-static ASH_NOINLINE int posix_memalign_slow(void **out, struct ash_thread_heap *th, size_t bytes) {
-    int kept = errno;
-    void *block = ash_malloc_slow(th, bytes);
-    if (ASH_LIKELY(block != NULL)) {
-        *out = block;
-        return 0;
-    }
-    errno = kept;
-    return ENOMEM;
-}
-
 static int front_posix_memalign(void **out, size_t alignment, size_t bytes) {
     if (!ash_is_power_of_two(alignment) || alignment % sizeof(void *) != 0) return EINVAL;
     struct ash_thread_heap *th = ash_th_of(ash_front_mine);
-    if (ASH_UNLIKELY(th == NULL || !ash_has_aligned_class(bytes, alignment)))
-        return posix_memalign_rare(out, alignment, bytes);
-    size_t rounded = ash_aligned_bytes(bytes, alignment);
-    return ash_fast_malloc(th, rounded, out) ? 0 : posix_memalign_slow(out, th, rounded);
+    bool quick = ASH_LIKELY(th != NULL) && ash_fast_aligned(th, alignment, bytes, out);
+    return quick ? 0 : posix_memalign_slow(out, alignment, bytes);
 }
 
 static void *front_memalign(size_t alignment, size_t bytes) {

@@ -156,6 +156,7 @@ static ASH_COLD void remote_again(struct ash_thread_heap *th, void *block) {
     ash_misuse(th, ASHLAR_MISUSE_DOUBLE_FREE, "free", address, located.start, located.bytes, 0);
 }
 
+/* Not inline: the slow path of free that leads here saves no registers. */
 ASH_NOINLINE void ash_remote_free(struct ash_thread_heap *th, void *block, struct ash_page *page,
                                   struct ash_thread_heap *owner) {
     uint64_t index;

@@ -181,27 +181,6 @@ static void *span_create_cut(struct ash_thread_heap *th, size_t bytes, size_t al
     return span_made(th, span_cut(th, bytes, alignment, NULL), before);
 }
 
-static ASH_NOINLINE void *span_create_slow(struct ash_thread_heap *th, size_t bytes,
-                                           size_t alignment) {
-    void *block = span_create_cut(th, bytes, alignment);
-    if (ASH_LIKELY(block != NULL)) return block;
-    ash_bins_drop_spare(th);
-    block = span_create_cut(th, bytes, alignment);
-    if (block == NULL) errno = ENOMEM;
-    return block;
-}
-
-void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment) {
-    span_look(th);
-    /* with a larger alignment `bytes` may be of a class */
-    if (alignment > ASH_PAGE_BYTES) return span_create_slow(th, bytes, alignment);
-    struct ash_page *early = ASH_PLANTED(117) ? span_reuse(th, bytes, alignment) : NULL;
-    uint32_t before = ash_transition_begin(th, ASH_KEEP);
-    struct ash_page *head = early != NULL ? early : span_reuse(th, bytes, alignment);
-    void *block = span_made(th, head, before);
-    return ASH_LIKELY(block != NULL) ? block : span_create_slow(th, bytes, alignment);
-}
-
 /* What is kept serves only whole, all of it dirty: but for that, clean pages are better. */
 static void *span_create_zero(struct ash_thread_heap *th, size_t bytes) {
     struct ash_heap *heap = th->heap;
@@ -222,14 +201,31 @@ static void *span_create_zero(struct ash_thread_heap *th, size_t bytes) {
     return block;
 }
 
+static ASH_NOINLINE void *span_create_slow(struct ash_thread_heap *th, size_t bytes,
+                                           size_t alignment, bool zero) {
+    for (unsigned turn = 0; turn < 2; turn++) {
+        if (turn > 0) ash_bins_drop_spare(th);
+        void *block = zero ? span_create_zero(th, bytes) : span_create_cut(th, bytes, alignment);
+        if (ASH_LIKELY(block != NULL)) return block;
+    }
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *ash_span_create(struct ash_thread_heap *th, size_t bytes, size_t alignment) {
+    span_look(th);
+    /* with a larger alignment `bytes` may be of a class */
+    if (alignment > ASH_PAGE_BYTES) return span_create_slow(th, bytes, alignment, false);
+    struct ash_page *early = ASH_PLANTED(117) ? span_reuse(th, bytes, alignment) : NULL;
+    uint32_t before = ash_transition_begin(th, ASH_KEEP);
+    struct ash_page *head = early != NULL ? early : span_reuse(th, bytes, alignment);
+    void *block = span_made(th, head, before);
+    return ASH_LIKELY(block != NULL) ? block : span_create_slow(th, bytes, alignment, false);
+}
+
 void *ash_span_create_zero(struct ash_thread_heap *th, size_t bytes) {
     span_look(th);
-    void *block = span_create_zero(th, bytes);
-    if (ASH_LIKELY(block != NULL)) return block;
-    ash_bins_drop_spare(th);
-    block = span_create_zero(th, bytes);
-    if (block == NULL) errno = ENOMEM;
-    return block;
+    return span_create_slow(th, bytes, 0, true);
 }
 
 /* Of all that free the span, one claims it. */
